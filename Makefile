@@ -1,0 +1,51 @@
+# One toolbox, the same at home and in CI. Needs only Python >= 3.11, make and a package registry.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+MAKEFLAGS += --no-print-directory
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test check bench docs lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run    start a node with simulated payments and watch it decide (Ctrl-C stops it)"
+	@echo "make test   the tests          make check  ruff, mypy, import-linter, docs drift"
+	@echo "make bench  the figures        make docs   write the generated reference pages"
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lianfang needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Setting up $(VENV) (once; a minute or two) ..."
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+run: $(READY)
+	@$(BIN)/lianfang demo
+
+test: $(READY)
+	@$(BIN)/python -m pytest
+
+check: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m docs.generate --check
+
+bench: $(READY)
+	@$(BIN)/lianfang bench decide --json build/bench-decide.json
+
+docs: $(READY)
+	@$(BIN)/python -m docs.generate
+
+# Pins every dependency with its hashes, for every platform and Python >= 3.11. Run after changing pyproject.toml.
+lock:
+	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
+	@build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--extra dev pyproject.toml requirements.build.in -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""Pure machinery: no I/O, no clock. Time is an argument."""

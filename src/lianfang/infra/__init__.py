@@ -1,0 +1,1 @@
+"""Where bytes rest and travel: journal, records, HTTP."""

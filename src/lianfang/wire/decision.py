@@ -1,0 +1,64 @@
+"""`Decision`, version 1: what the node answers, and why. Worst first: block > hold > challenge > allow."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from lianfang.kernel import limits
+from lianfang.wire.payment import Id, Moment, Part
+
+Action = Literal["allow", "challenge", "hold", "block"]
+ACTIONS: Final[tuple[Action, ...]] = ("allow", "challenge", "hold", "block")
+SEVERITY: Final = {action: rank for rank, action in enumerate(ACTIONS)}
+"""allow 0, challenge 1, hold 2, block 3."""
+
+Source = Literal["rule", "list", "score", "system"]
+
+
+class Reason(Part, kw_only=True):
+    """Why, as a code for machines and a sentence for people in both languages."""
+
+    code: Id
+    source: Source
+    name: Id
+    """Which rule, list or part of the node says so."""
+    zh: str
+    en: str
+    action: Action | None = None
+    """What this reason alone asks for; null when it only adds points."""
+    points: int = 0
+
+
+class Versions(Part):
+    """What was in force when the decision was made."""
+
+    rules: str
+    lists: str
+    features: str
+    model: str | None = None
+
+
+class Decision(Part, kw_only=True):
+    """The answer to one payment. `reasons` stand in the order of weight: the first one decided."""
+
+    schema: Literal["decision/1"] = "decision/1"
+    payment_id: Id
+    action: Action
+    reasons: tuple[Reason, ...] = ()
+    score: float | None = None
+    """Model score in [0, 1]; null while no model is loaded."""
+    points: int = 0
+    """Sum of the points of the rules that fired."""
+    unsure: bool = False
+    """Something needed for a sure answer was missing or failed; policy then never answers a silent allow."""
+    shadow: tuple[Id, ...] = ()
+    """Rules in shadow that fired: on record, without effect."""
+    decided_at: Moment
+    seq: Annotated[int, Meta(ge=0)]
+    """Place in the node's journal."""
+    versions: Versions
+
+
+BATCH_MAX: Final = limits.BATCH_PAYMENTS_MAX

@@ -1,0 +1,31 @@
+"""`ListEntry`, version 1: one subject on one list, with its purpose, its source and its expiry."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from lianfang.kernel import limits
+from lianfang.wire.payment import Id, Moment, Part, Text
+
+SubjectKind = Literal[
+    "phone", "id_document", "account", "card", "device", "ip", "email", "merchant", "url", "domain", "app",
+    "wallet_address", "wifi", "cell",
+]  # fmt: skip
+ListEffect = Literal["allow", "watch", "block"]
+ListName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+
+class ListEntry(Part, kw_only=True):
+    """`list` and its `effect` belong together: all entries of one list have the same effect."""
+
+    schema: Literal["list-entry/1"] = "list-entry/1"
+    list: ListName
+    effect: ListEffect
+    subject: SubjectKind
+    value: Annotated[str, Meta(min_length=1, max_length=limits.TEXT_LENGTH_MAX)]
+    purpose: Text
+    source: Text
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None

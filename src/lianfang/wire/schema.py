@@ -1,0 +1,25 @@
+"""The data standard as JSON Schema (2020-12), exported from the structs: `lianfang schema`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from lianfang.wire.decision import Decision
+from lianfang.wire.listing import ListEntry
+from lianfang.wire.outcome import Outcome
+from lianfang.wire.payment import Payment
+from lianfang.wire.rule import Rule, RuleSet
+
+MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (Payment, Decision, Outcome, ListEntry, Rule, RuleSet)
+
+
+def json_schema() -> dict[str, Any]:
+    """One document with every message under `$defs`."""
+    _, components = msgspec.json.schema_components(MESSAGES, ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Lianfang data standard, version 1",
+        "$defs": components,
+    }
