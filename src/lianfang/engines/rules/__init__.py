@@ -1,0 +1,35 @@
+"""Rules: read from files, checked against the data standard, compiled to one function that never stops half-way."""
+
+from lianfang.engines.rules.compile import (
+    NO_HITS,
+    Compiled,
+    Evaluate,
+    Hits,
+    Listed,
+    Row,
+    Tags,
+    compile_rules,
+    in_share,
+)
+from lianfang.engines.rules.errors import RuleError
+from lianfang.engines.rules.examples import DEFAULT_PAYMENT, ExampleResult, row_of, test_examples
+from lianfang.engines.rules.reading import check_ruleset, read_rules_text
+
+__all__ = [
+    "DEFAULT_PAYMENT",
+    "NO_HITS",
+    "Compiled",
+    "Evaluate",
+    "ExampleResult",
+    "Hits",
+    "Listed",
+    "Row",
+    "RuleError",
+    "Tags",
+    "check_ruleset",
+    "compile_rules",
+    "in_share",
+    "read_rules_text",
+    "row_of",
+    "test_examples",
+]
