@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from lianfang.engines.expr.check import Checked
-from lianfang.engines.expr.functions import HELPERS
+from lianfang.engines.expr.functions import CLOCK, HELPERS
 from lianfang.engines.expr.tree import (
     Arith,
     Call,
@@ -52,6 +52,8 @@ class Generator:
         self.features: dict[str, str] = {}
         self.members: dict[tuple[str, str], str] = {}
         self.tags: dict[tuple[str, str], str] = {}
+        self.shared: dict[str, str] = {}
+        """Source to the local that holds its value: computed once for all conditions."""
         self.calls: dict[str, Callable[..., Any]] = {}
 
     def true(self, node: Condition) -> str:
@@ -155,7 +157,10 @@ class Generator:
             case Call():
                 if node.function is not None:
                     self.calls[f"_call_{node.name}"] = node.function
-                return node.code.format(*[self.value(arg) for arg in node.args])
+                code = node.code.format(*[self.value(arg) for arg in node.args])
+                if node.name in CLOCK and not self.guards(node):  # big-number arithmetic that many rules repeat
+                    return self.shared.setdefault(code, f"s{len(self.shared)}")
+                return code
             case Coalesce():
                 return self._coalesce(node)
         raise AssertionError(node)
@@ -185,6 +190,10 @@ class Generator:
 
     def _tag(self, node: Tag) -> str:
         return self.tags.setdefault((node.path, node.part), f"t{len(self.tags)}")
+
+    def prepare(self) -> list[str]:
+        """Statements to run after unpacking, before any condition. They cannot raise."""
+        return [f"{local} = {code}" for code, local in self.shared.items()]
 
     def globals(self) -> dict[str, Any]:
         """The only names the generated code can reach."""
@@ -229,7 +238,7 @@ def compile_predicates(checked: Sequence[Checked], layout: Sequence[str]) -> Cal
         if expression.features or expression.lists or expression.tags or expression.uses_score:
             raise InputError("a filter sees the payment only: no features, score, lists or tags", expression.text)
         bits.append(f"    if {generator.true(expression.tree)}: bits |= {1 << i}")
-    head = unpack("row", columns_of(layout, generator.columns), len(layout))
+    head = [*unpack("row", columns_of(layout, generator.columns), len(layout)), *generator.prepare()]
     source = "\n".join(
         ["def predicates(row):", *[f"    {line}" for line in head], "    bits = 0", *bits, "    return bits"]
     )

@@ -112,6 +112,7 @@ class Compiled:
         head = [
             *unpack("row", columns_of(layout, generator.columns), len(layout)),
             *unpack("features", positions, len(self.features)),
+            *generator.prepare(),
             *_listed(generator),
             *_tags(generator),
             "fired = failed = None",
