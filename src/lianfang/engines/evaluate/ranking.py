@@ -67,7 +67,7 @@ def card_precision_at(
     """Fraud Detection Handbook, 4.3: of the `k` cards a day with the highest score, the share with a fraud that day.
 
     A card's score is its highest of the day. Fraudulent cards found on one day are dropped from later days. The mean
-    over the days that have payments; the divisor is always `k`. Cards with equal scores stand in the order of their ids.
+    over the days that have payments; the divisor is always `k`. Cards with equal scores stand in order of their ids.
     """
     if k < 1:
         raise InputError("at least one card a day is checked", "k")

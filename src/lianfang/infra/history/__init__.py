@@ -21,6 +21,7 @@ from lianfang.infra.history.reader import (
     read_history,
 )
 from lianfang.infra.history.table import history_files, history_rows
+from lianfang.infra.history.writer import arrow_table, outcomes_of, payments_of, write_history
 
 __all__ = [
     "BAD_ROWS_MAX",
@@ -35,10 +36,14 @@ __all__ = [
     "Mapping",
     "Problem",
     "Source",
+    "arrow_table",
     "history_files",
     "history_rows",
     "mapping_of",
     "native_mapping",
+    "outcomes_of",
+    "payments_of",
     "read_history",
     "read_mapping",
+    "write_history",
 ]

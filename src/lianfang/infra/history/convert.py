@@ -103,6 +103,8 @@ def words_of(array: ArrowColumn) -> tuple[ArrowColumn, NDArray[np.int64]]:
     """The distinct values as text, and each row's place among them; null is the place after the last."""
     if pt.is_floating(array.type):
         array = _whole_where_it_can_be(array)
+    if pt.is_dictionary(array.type) and len(array.dictionary) > len(array):
+        array = array.cast(array.type.value_type)  # a dictionary of the whole file: only this batch's words matter
     encoded = array if pt.is_dictionary(array.type) else array.dictionary_encode()
     words = encoded.dictionary
     indices = encoded.indices
@@ -257,22 +259,25 @@ def with_nulls(values: list[Any], empty: Mask | None) -> list[Any]:
 
 def findings(array: ArrowColumn, flaws: list[Flaw]) -> list[Any]:
     """`surroundings` as tuples of codes: from lists of codes, of findings, or text with spaces or commas between."""
-    nothing: tuple[str, ...] = ()
-    ready: list[Any] = []
-    bad = np.zeros(len(array), np.bool_)
-    for i, row in enumerate(array.to_pylist()):
-        if not row:
-            ready.append(nothing)
-            continue
-        items = row.replace(",", " ").split() if isinstance(row, str) else row
+    if pt.is_string(array.type) or pt.is_large_string(array.type) or pt.is_dictionary(array.type):
+        words, places = words_of(array)
+        rows = words.to_pylist()
+    else:
+        places = np.arange(len(array))
+        rows = array.to_pylist()
+    table = np.empty(len(rows) + 1, object)
+    bad = np.zeros(len(rows) + 1, np.bool_)
+    for i, row in enumerate(rows):
+        items = row.replace(",", " ").split() if isinstance(row, str) else row or ()
         codes = tuple(item["code"] if isinstance(item, dict) else item for item in items)
+        table[i] = codes
         bad[i] = len(codes) > limits.FINDINGS_MAX or not all(
             isinstance(code, str) and 0 < len(code) <= limits.ID_LENGTH_MAX for code in codes
         )
-        ready.append(codes)
+    table[len(rows)] = ()
     if bad.any():
-        flaws.append(Flaw(bad, f"is not at most {limits.FINDINGS_MAX} codes of findings"))
-    return ready
+        flaws.append(Flaw(bad[places], f"is not at most {limits.FINDINGS_MAX} codes of findings"))
+    return list(table[places])
 
 
 def _translate(array: ArrowColumn, table: dict[str, Scalar], flaws: list[Flaw]) -> ArrowColumn:

@@ -1,0 +1,126 @@
+"""Fixed tables of the made-up world. Names are assembled from common parts; none is anybody's."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+KINDS: Final = ("transfer", "card", "qr", "withdrawal", "topup", "crypto")
+TRANSFER, CARD, QR, WITHDRAWAL, TOPUP, CRYPTO = range(6)
+CHANNELS: Final = ("mobile", "web", "counter", "atm", "pos", "phone", "api")
+MOBILE, WEB, COUNTER, ATM, POS, PHONE, API = range(7)
+AUTHENTICATIONS: Final = ("none", "password", "otp", "biometric", "passkey", "token", "pin")
+NO_AUTH, PASSWORD, OTP, BIOMETRIC, PASSKEY, TOKEN, PIN = range(7)
+
+STORIES: Final = (
+    "fake_customer_service",
+    "brushing_rebate",
+    "impersonated_police",
+    "account_takeover",
+    "card_testing",
+    "fan_in",
+    "mule",
+)
+FAKE_SERVICE, BRUSHING, POLICE, TAKEOVER, CARD_TESTING, FAN_IN, MULE = range(7)
+
+FINDINGS: Final = ("screen-share", "remote-control-app", "screen-share remote-control-app", "new-device", "emulator")
+"""Words of the `surroundings` column: codes with spaces between."""
+SCREEN_SHARE, REMOTE_CONTROL, SHARE_AND_CONTROL, NEW_DEVICE, EMULATOR = range(5)
+
+MEMOS: Final = ("房租", "工资", "还款", "货款", "生活费", "保证金", "任务本金", "返利", "手续费", "充值")
+RENT, SALARY, REPAY, GOODS, LIVING, DEPOSIT, TASK, REBATE, FEE, RECHARGE = range(10)
+
+SURNAMES: Final = (
+    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈"
+)
+GIVEN: Final = (
+    "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰红建文辉力宁思雨晨欣怡子轩梓涵浩然佳琪梦瑶一诺嘉俊凯"
+)
+OS: Final = ("android", "ios", "harmony")
+MODELS: Final = ("A11", "A12 Pro", "B7", "B8 Max", "C3", "C4 Lite", "D20", "D21")
+APP_VERSIONS: Final = ("8.0.2", "8.1.0", "8.1.4", "8.2.0")
+
+
+class City(NamedTuple):
+    """Name, and degrees (WGS 84)."""
+
+    name: str
+    latitude: float
+    longitude: float
+
+
+CITIES: Final = (
+    City("北京", 39.90, 116.41),
+    City("上海", 31.23, 121.47),
+    City("广州", 23.13, 113.26),
+    City("深圳", 22.54, 114.06),
+    City("成都", 30.57, 104.07),
+    City("重庆", 29.56, 106.55),
+    City("杭州", 30.27, 120.16),
+    City("武汉", 30.59, 114.31),
+    City("西安", 34.34, 108.94),
+    City("南京", 32.06, 118.80),
+    City("天津", 39.34, 117.36),
+    City("郑州", 34.75, 113.63),
+    City("长沙", 28.23, 112.94),
+    City("沈阳", 41.81, 123.43),
+    City("青岛", 36.07, 120.38),
+    City("厦门", 24.48, 118.09),
+    City("昆明", 25.04, 102.72),
+    City("合肥", 31.82, 117.23),
+    City("福州", 26.07, 119.30),
+    City("南宁", 22.82, 108.37),
+)
+
+
+class Trade(NamedTuple):
+    """A sort of shop: ISO 18245 code, its name, the usual ticket in yuan, its share of shops."""
+
+    category: str
+    name: str
+    ticket: float
+    share: float
+
+
+TRADES: Final = (
+    Trade("5411", "超市", 55.0, 0.26),
+    Trade("5812", "饭馆", 38.0, 0.24),
+    Trade("5541", "加油站", 260.0, 0.05),
+    Trade("5651", "服装店", 180.0, 0.11),
+    Trade("5732", "数码店", 900.0, 0.05),
+    Trade("5912", "药店", 48.0, 0.08),
+    Trade("4111", "出行", 14.0, 0.07),
+    Trade("7011", "酒店", 320.0, 0.04),
+    Trade("7994", "游戏", 45.0, 0.05),
+    Trade("5944", "珠宝店", 2_600.0, 0.02),
+    Trade("5499", "便利店", 19.0, 0.03),
+)
+ELECTRONICS: Final = 4
+GAMES: Final = 8
+JEWELLERY: Final = 9
+EXCHANGE: Final = Trade("6051", "数字资产平台", 1_500.0, 0.0)
+
+
+class Profile(NamedTuple):
+    """A way of living: share of people, median monthly income (yuan), weight of each hour, mix of kinds."""
+
+    name: str
+    share: float
+    income: float
+    hours_week: tuple[int, ...]
+    hours_weekend: tuple[int, ...]
+    kinds: tuple[float, ...]
+    """Shares in the order of KINDS."""
+
+
+_WORK = (1, 0, 0, 0, 0, 1, 3, 9, 12, 6, 5, 9, 18, 9, 5, 5, 6, 9, 18, 17, 14, 11, 7, 3)
+_FREE = (2, 1, 0, 0, 0, 0, 1, 3, 7, 11, 14, 15, 16, 13, 12, 13, 13, 14, 16, 15, 12, 10, 8, 4)
+_NIGHT = (14, 10, 7, 4, 2, 1, 1, 2, 3, 3, 4, 6, 9, 8, 7, 7, 8, 9, 11, 12, 12, 13, 15, 16)
+_EARLY = (0, 0, 0, 0, 1, 4, 11, 16, 15, 13, 12, 10, 6, 4, 5, 7, 8, 8, 6, 4, 2, 1, 0, 0)
+PROFILES: Final = (
+    Profile("worker", 0.52, 8_500.0, _WORK, _FREE, (0.20, 0.16, 0.52, 0.03, 0.085, 0.005)),
+    Profile("student", 0.14, 2_200.0, _FREE, _FREE, (0.16, 0.05, 0.67, 0.01, 0.107, 0.003)),
+    Profile("night", 0.08, 7_000.0, _NIGHT, _NIGHT, (0.24, 0.13, 0.50, 0.03, 0.085, 0.015)),
+    Profile("trader", 0.10, 15_000.0, _WORK, _WORK, (0.42, 0.14, 0.34, 0.05, 0.042, 0.008)),
+    Profile("retired", 0.16, 4_200.0, _EARLY, _EARLY, (0.18, 0.18, 0.49, 0.09, 0.06, 0.0)),
+)
+RETIRED: Final = 4
