@@ -96,7 +96,7 @@ def _write_daily(batches: Iterable[DayBatch], folder: Path, progress: Callable[[
 
 
 def arrow_table(batch: DayBatch) -> pa.Table:
-    """A day in the native layout: a column a field path, then `label`, `label_kind`, `known_at` (null: never), `story`."""
+    """A day in the native layout: a column a path, then `label`, `label_kind`, `known_at` (null: never), `story`."""
     known = catalogue()
     arrays: dict[str, Any] = {}
     for path, column in batch.columns.items():
@@ -120,7 +120,7 @@ def _arrow(column: Column, kind: pa.DataType) -> Any:
 def payments_of(batch: DayBatch) -> Iterator[Payment]:
     """A day's payments as wire messages, in order: for a live stream, where 20 us each do not matter."""
     known = catalogue()
-    columns = {
+    columns: dict[str, list[Any]] = {
         path: [None if at is None else moment(at) for at in column.tolist()]
         if path in known and known[path].type == "time"
         else column.tolist()
@@ -148,7 +148,7 @@ def _parts(columns: dict[str, list[Any]], name: str, kind: type[Any]) -> list[An
 
 
 def outcomes_of(batch: DayBatch) -> Iterator[Outcome]:
-    """What becomes known of the day's frauds, each with its `known_at`: in the order of the payments, not of knowing."""
+    """What becomes known of the day's frauds, each with its `known_at`, in the order of the payments."""
     ids, kinds = batch.columns["id"].tolist(), batch.label_kind.tolist()
     for payment_id, label, kind, known_at in zip(
         ids, batch.label.tolist(), kinds, batch.known_at.tolist(), strict=True
