@@ -63,7 +63,7 @@ def rule_of(path: str) -> Rule:
     """The rule of a wanted path: a field of the payment, or `attributes.<key>:text|number|flag`."""
     if path in catalogue():
         return rules()[path]
-    key, _, kind = path.partition(":")
+    key, _, kind = path.rpartition(":")
     types: dict[str, FieldType] = {"text": "text", "number": "float", "flag": "bool"}
     if not key.startswith("attributes.") or kind not in types:
         raise InputError(f"a payment has no field {path!r}", path)

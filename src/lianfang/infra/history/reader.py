@@ -175,7 +175,7 @@ def _plan(file: Path, mapping: Mapping, wanted: Sequence[str]) -> _Plan:
 
 
 def _source(path: str, mapping: Mapping, exists: dict[str, pa.DataType], file: Path) -> Source | None:
-    plain_path = path.partition(":")[0] if path.startswith("attributes.") else path
+    plain_path = path.rpartition(":")[0] if path.startswith("attributes.") else path
     source = mapping.payment.get(plain_path)
     if source is None and mapping.layout == "native" and plain_path in exists:
         source = Source(column=plain_path, unit="us")
