@@ -116,7 +116,9 @@ class NativeLane:
         os.write(self._ask, b".")
 
     def wait(self) -> OSError | None:
-        select.select([self._answer], [], [])
+        waiting = select.poll()  # select() knows no descriptor past 1023, and a node has many connections
+        waiting.register(self._answer, select.POLLIN)
+        waiting.poll()
         os.read(self._answer, 1)
         return self._result()
 

@@ -176,6 +176,13 @@ class JournalWriter:
             self._lane = ThreadLane(self._files, loop, self._done)
         self._ahead.changed = self._ahead_changed
 
+    def ready(self) -> None:
+        """Raises the `DependencyError` that the next `append` of an ordinary record would raise; else does nothing."""
+        if self.failure is not None:
+            raise self.failure
+        if self._waiting_bytes > WAITING_BYTES_MAX:
+            self._refuse(0)
+
     def append(self, kind: int, at: int, parts: tuple[bytes, ...]) -> int:
         """Buffers one record and returns its seq; nothing is durable yet. Raises `failure`, or `TooLargeError`."""
         if self.failure is not None:
