@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from unicodedata import east_asian_width
 
 from lianfang.kernel.errors import InputError
@@ -22,10 +23,15 @@ class ExpressionError(InputError):
 
     def caret(self) -> str:
         """The line with the mistake and, under it, the mark."""
-        lines = self.text.splitlines() or [""]
+        lines = lines_of(self.text)
         line = lines[min(self.line, len(lines)) - 1]
         before, wrong = line[: self.column - 1], line[self.column - 1 : self.column - 1 + self.width]
         return f"{line}\n{' ' * _cells(before)}{'^' * max(_cells(wrong), 1)}"
+
+
+def lines_of(text: str) -> list[str]:
+    """Lines as Python's parser counts them, which are fewer than `splitlines` finds."""
+    return re.split(r"\r\n|\r|\n", text)
 
 
 def _cells(text: str) -> int:

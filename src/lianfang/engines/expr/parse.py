@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 
-from lianfang.engines.expr.errors import ExpressionError
+from lianfang.engines.expr.errors import ExpressionError, lines_of
 from lianfang.kernel import limits
 
 _BEFORE = "("
@@ -31,7 +31,7 @@ class Source:
             raise self.at(f"nested deeper than {limits.EXPRESSION_DEPTH_MAX} levels") from None
         except (ValueError, UnicodeError):
             raise self.at("holds a character that is not text") from None
-        self._lines = text.split("\n")
+        self._lines = lines_of(text)
         if self.root.lineno == 1 and self.root.col_offset == 0 and not isinstance(self.root, ast.Tuple):
             raise self.at("unmatched ')'", 1, max(text.find(")") + 1, 1))
         self._refuse_large()
@@ -56,7 +56,7 @@ class Source:
         elif what == "'(' was never closed" and line == 1 and column == 1:
             what = "the text ends inside a quotation or bracket"
         column = max(column - len(_BEFORE), 1) if line == 1 else column
-        lines = self.text.split("\n")
+        lines = lines_of(self.text)
         if line > len(lines) and what == "unmatched ')'":  # the one we appended: the text closed ours
             line = max(i for i, text in enumerate(lines, 1) if ")" in text)
             column = lines[line - 1].rindex(")") + 1
