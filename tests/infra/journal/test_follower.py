@@ -62,8 +62,7 @@ def test_a_follower_says_what_damage_cost_and_goes_on(tmp_path: Path) -> None:
     assert seen == [seq for seq in range(1, 41) if seq not in lost]
     assert {seq for damage in damaged for seq in range(*damage.missing)} == lost
     follower.close()
-    strict = Follower(tmp_path)
+    strict = Follower(tmp_path, firsts[1])
     with pytest.raises(EvidenceError):
-        while strict.poll():
-            pass
+        [strict.poll(1) for _ in range(3)]
     strict.close()

@@ -184,7 +184,7 @@ def test_a_retry_that_fails_again_keeps_the_records(tmp_path: Path) -> None:
 
 
 async def in_loop(directory: Path, files: FaultyFiles | None, count: int, window_us: int = 0) -> tuple[list[int], int]:
-    """Appends in the loop, a group a turn; retries once told of a failure. Returns what was called durable, and failures."""
+    """Appends in the loop, a group a turn; retries when told of a failure. Returns the durable seqs, and failures."""
     loop = asyncio.get_running_loop()
     writer, _ = JournalWriter.open(directory, segment_bytes=SMALL, ahead=1, files=files)
     durable: list[int] = []

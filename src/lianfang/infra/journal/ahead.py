@@ -41,6 +41,7 @@ class Ahead:
         self._ready: deque[Blank] = deque()
         self._error: OSError | None = None
         self._wanted = keep
+        self._needed = False
         self._number = 0
         self._closed = False
         self._turn = threading.Condition()
@@ -53,16 +54,28 @@ class Ahead:
             self._ask(self._keep)
 
     def take(self) -> Blank | OSError | None:
-        """A blank; or the error that stands against one (the next call tries anew); or None: asked for, not ready."""
+        """A blank; or None: asked for, not ready yet; or the error of an attempt since then (the next call asks anew).
+
+        An error from before the need arose is forgotten: space may have been freed since.
+        """
         with self._turn:
             if self._ready:
                 blank = self._ready.popleft()
+                self._needed = False
                 self._ask(self._keep)
                 return blank
             error, self._error = self._error, None
-            if error is None:
-                self._ask(max(self._keep, 1))
-            return error
+            if error is not None and self._needed:
+                self._needed = False
+                return error
+            self._needed = True
+            self._ask(max(self._keep, 1))
+            return None
+
+    @property
+    def error(self) -> OSError | None:
+        """Why the last attempt to make a blank failed."""
+        return self._error
 
     def take_now(self) -> Blank:
         """A blank, made here and now if none is ready. Raises `OSError`."""

@@ -243,6 +243,12 @@ class JournalWriter:
         else:
             self._pump()
 
+    @property
+    def warning(self) -> DependencyError | None:
+        """The next segment could not be made ready: still writing, but only until this one is full."""
+        why = self._ahead.error
+        return None if why is None else unavailable(why, self._directory)
+
     def read(self, seq: int) -> Record:
         """One record again, durable or still waiting. Raises `InputError` or `EvidenceError`."""
         if seq >= self.next_seq:
