@@ -93,6 +93,10 @@ def test_the_caret_stands_under_the_mistake_also_behind_chinese() -> None:
     assert mistake("memo == '账户' and amont > 3").caret() == "memo == '账户' and amont > 3\n" + " " * 19 + "^^^^^"
 
 
+def test_a_list_may_bear_the_name_of_a_field() -> None:
+    assert check("payee.account in card", Environment(lists=frozenset({"card"}))).lists == {("payee.account", "card")}
+
+
 def test_lines_count_from_the_first_of_the_text() -> None:
     error = mistake("amount > 1\nand (amont > 2\n  or amount > 3)")
     assert (error.line, error.column) == (2, 6)

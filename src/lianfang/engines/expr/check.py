@@ -215,7 +215,7 @@ class Checker:
             self.fail(place, f"`{value.path}` is never {literal!r}{hint or f'; it is one of {listed}'}")
 
     def _among(self, left: ast.expr, right: ast.expr) -> Condition:
-        if isinstance(right, ast.Name) and isinstance(lookup(right.id, self.env), str):
+        if isinstance(right, ast.Name) and (right.id in self.env.lists or isinstance(lookup(right.id, self.env), str)):
             return self.member(left, right, right.id)
         if not isinstance(right, (ast.Tuple, ast.List, ast.Set)):
             hint = "; for a part of a text write `contains(text, part)`"

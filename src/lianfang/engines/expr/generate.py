@@ -66,7 +66,8 @@ class Generator:
             case Compare():
                 return self._compare(node, node.op)
             case In():
-                return self._guarded(node.value, f"{self.value(node.value)} in {_literals(node.choices)}")
+                test = f"{self.value(node.value)} in {_literals(node.choices)}"
+                return f"({test})" if _is_plain(node.value) else self._guarded(node.value, test)
             case Member():
                 self.column(node.column.path)
                 return self._member(node)
@@ -75,7 +76,8 @@ class Generator:
             case IsNull():
                 return self._null(node.value)
             case Truth():
-                return self._guarded(node.value, self.value(node.value))
+                truth = self.value(node.value)
+                return truth if _is_plain(node.value) else self._guarded(node.value, truth)
 
     def false(self, node: Condition) -> str:
         """Source that is truthy if and only if the condition is false."""
@@ -102,6 +104,9 @@ class Generator:
         test = f"{a} {op} {b}"
         if op == "!=" and (node.left.nan or node.right.nan):  # NaN differs from everything, but null does not
             test = f"_differ({a}, {b})"
+        sides = (node.left, node.right)
+        if op == "==" and any(isinstance(s, Const) for s in sides) and any(_is_plain(s) for s in sides):
+            return f"({test})"
         guards = dict.fromkeys([*self.guards(node.left), *self.guards(node.right)])
         return _join("and", [*guards, test])
 
@@ -199,6 +204,11 @@ class Generator:
         """The only names the generated code can reach."""
         allowed = {"abs": abs, "len": len, "max": max, "min": min, "round": round, "Exception": Exception}
         return {"__builtins__": {}, **allowed, **HELPERS, **self.calls}
+
+
+def _is_plain(value: Value) -> bool:
+    """A row value as it is: None is itself not truthy, equal to no literal and among none, so it needs no guard."""
+    return isinstance(value, (Column, Tag))
 
 
 def _join(op: str, tests: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from keyword import iskeyword
 
 from lianfang.engines.expr.functions import CLOCK, FUNCTIONS, Function
 from lianfang.engines.expr.tree import Column, Feature, Score, Value
@@ -47,8 +48,8 @@ class Environment:
 def is_reserved(name: str) -> bool:
     """True for a name that already means something, so that a feature cannot bear it."""
     roots = {path.partition(".")[0] for path in catalogue()}
-    words = {"and", "or", "not", "in", "is", "if", "else", "for", "lambda", "surroundings", "attributes", "score"}
-    return name in roots | words | SPECIAL or name in FUNCTIONS or name in _OTHER_SPELLINGS
+    words = {"surroundings", "attributes", "score"}
+    return name in roots | words | SPECIAL or name in FUNCTIONS or name in _OTHER_SPELLINGS or iskeyword(name)
 
 
 def lookup(name: str, env: Environment) -> Value | str:

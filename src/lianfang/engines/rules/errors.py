@@ -7,7 +7,10 @@ from lianfang.kernel.errors import InputError
 
 
 class RuleError(InputError):
-    """`line` and `column` count from 1 inside the condition; `where` is a position in the file when that is known."""
+    """`line` and `column` count from 1 inside the condition; `where` is a position in the file when that is known.
+
+    `rule` is empty for a problem of the file as a whole.
+    """
 
     code = "invalid-rule"
 
@@ -17,7 +20,7 @@ class RuleError(InputError):
         self.column = cause.column if cause else 0
         self.cause = cause
         place = f"line {self.line}, column {self.column} of its condition" if cause else ""
-        super().__init__(f"rule `{rule}`: {what}", ", ".join(p for p in (where, place) if p))
+        super().__init__(f"rule `{rule}`: {what}" if rule else what, ", ".join(p for p in (where, place) if p))
 
     def caret(self) -> str:
         """The line of the condition with the mistake marked, or nothing."""

@@ -57,7 +57,7 @@ def check_ruleset(ruleset: RuleSet, list_names: Collection[str], *, text: str = 
     """Every problem of every rule, in the order of the file. `text` is the file's, for positions in it."""
     env = Environment(tuple(feature.name for feature in ruleset.features), frozenset(list_names))
     problems = [
-        RuleError(f"the feature name `{feature.name}` already means something else", "-", where)
+        RuleError(f"the feature name `{feature.name}` already means something else", "", where)
         for feature in ruleset.features
         if is_reserved(feature.name)
     ]
