@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta, field
 
+from lianfang.infra.history.times import UTC_NAMES
 from lianfang.kernel import limits
 from lianfang.kernel.errors import InputError
 from lianfang.kernel.instant import seconds_of
@@ -160,6 +161,8 @@ def _check_label(label: LabelSource) -> None:
 
 def check_timezone(name: str, where: str) -> None:
     """Raises `InputError` unless `name` is a zone of the IANA database on this machine."""
+    if name in UTC_NAMES:
+        return
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as why:

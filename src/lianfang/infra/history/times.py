@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,8 @@ from lianfang.kernel.instant import instant
 TIME_MOST: Final = 253_402_300_799_999_999
 """The last microsecond of the year 9999: what a datetime can hold."""
 _PER_UNIT: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
-_UTC_NAMES: Final = frozenset({"UTC", "Etc/UTC", "Z"})
+UTC_NAMES: Final = frozenset({"UTC", "Etc/UTC"})
+"""Need no zone database, which a small machine may not have."""
 
 
 class Flaw(NamedTuple):
@@ -62,7 +63,7 @@ def _of_timestamps(array: ArrowColumn, timezone: str | None, flaws: list[Flaw]) 
     if stored is None:
         if timezone is None:
             return _all_wrong(array, "has no time zone: give `timezone` in the mapping", flaws)
-        if timezone not in _UTC_NAMES:
+        if timezone not in UTC_NAMES:
             array = _placed(array, timezone)
     at: NDArray[np.int64] = compute.fill_null(array.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
     return at
@@ -110,7 +111,7 @@ def _one_by_one(array: ArrowColumn, timezone: str | None, unit: str | None, flaw
     """The slow way, for a batch with a value the fast ways refuse: finds out which one it is."""
     at = np.zeros(len(array), np.int64)
     bad = np.zeros(len(array), np.bool_)
-    zone = ZoneInfo(timezone) if timezone is not None else None
+    zone = None if timezone is None else UTC if timezone in UTC_NAMES else ZoneInfo(timezone)
     for i, text in enumerate(array.to_pylist()):
         if text is None:
             continue
