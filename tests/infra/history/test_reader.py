@@ -228,6 +228,37 @@ def test_a_file_that_is_no_table_is_an_input_error(tmp_path: Path) -> None:
         history_rows(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tx,at,sum\na,2026-03-02 08:00:00,1\nb,2026-03-02 08:00:00\n", "Expected 3 columns, got 2"),
+        ("tx,at,sum,sum\na,2026-03-02 08:00:00,1,2\n", "'sum' stands twice"),
+        ("tx,at\n", "'sum', which is not in the file"),
+        ("", "not a CSV"),
+    ],
+)
+def test_a_broken_csv_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        list(read_history(tmp_path / "t.csv", _mapping(), ["id", "amount"]))
+
+
+def test_a_history_without_rows_gives_nothing(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("tx,at,sum\n")
+    assert list(read_history(tmp_path / "t.csv", _mapping(), ["id"])) == []
+    table = pa.table({name: pa.array(values)[:0] for name, values in _table().items()})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert list(read_history(tmp_path / "t.parquet", _mapping(), ["id"])) == []
+
+
+@pytest.mark.parametrize("column", [[{"a": 1}, {"a": 2}, None], [b"\xff", b"a", b"b"], [[1], [2], []]])
+@pytest.mark.parametrize("path", ["card", "amount", "time", "session.screen_shared"])
+def test_a_column_of_a_kind_that_cannot_be_is_refused(tmp_path: Path, column: list[Any], path: str) -> None:
+    file = _write(tmp_path / "t.parquet", _table(odd=column))
+    with pytest.raises(InputError, match="odd"):
+        list(read_history(file, _mapping({path: {"column": "odd"}}), [path]))
+
+
 def test_a_native_history_needs_no_mapping(tmp_path: Path) -> None:
     table = {
         "id": ["a", "b"],

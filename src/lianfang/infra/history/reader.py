@@ -242,7 +242,11 @@ def _convert(
     ready: dict[str, list[Any]] = {}
     flaws: list[tuple[str, Flaw]] = []
     for path, (rule, source, column) in plan.fields.items():
-        values, wrong = convert(batch.column(column), rule, source)
+        try:
+            values, wrong = convert(batch.column(column), rule, source)
+        except (pa.ArrowException, pa.ArrowKeyError) as why:  # a struct where a text belongs, bytes that are no UTF-8
+            kind = batch.schema.field(column).type
+            raise InputError(f"{path} cannot be made of column {column} ({kind}): {why}", str(part.file)) from why
         ready[path] = values
         flaws += [(f"{path} (column {column})", flaw) for flaw in wrong]
     if plan.findings is not None:

@@ -45,9 +45,14 @@ def columns_of(file: Path) -> dict[str, pa.DataType]:
     """Names and types of the columns. CSV columns are all text: guessing would eat the zeros of an account number."""
     if _is_parquet(file):
         schema = _open_parquet(file).schema_arrow
-        return dict(zip(schema.names, schema.types, strict=True))
-    with _open_csv(file, None) as reader:
-        return {name: pa.string() for name in reader.schema.names}
+        found = list(zip(schema.names, schema.types, strict=True))
+    else:
+        with _open_csv(file, None) as reader:
+            found = [(name, pa.string()) for name in reader.schema.names]
+    names = [name for name, _ in found]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"the column {twice[0]!r} stands twice", str(file))
+    return dict(found)
 
 
 def history_rows(path: Path) -> int:
@@ -118,6 +123,6 @@ def _open_csv(file: Path, columns: Sequence[str] | None) -> pa_csv.CSVStreamingR
             ),
         )
     except (pa.ArrowInvalid, UnicodeDecodeError) as why:
-        raise InputError(f"not a CSV file with a header: {why}", str(file)) from why
+        raise InputError(f"not a CSV file we can read: {why}", str(file)) from why
     except OSError as why:
         raise InputError(f"cannot be opened: {why}", str(file)) from why
