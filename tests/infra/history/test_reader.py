@@ -210,6 +210,21 @@ def test_numbers_are_times_by_their_unit(tmp_path: Path, unit: str) -> None:
         assert _one(path, _mapping({"time": {"column": "at", "unit": unit}}), ["time"]).columns["time"] == [AT_US]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-03-02T08:00:00Z",
+        "2026-03-02 08:00:00",
+        "2026-03-02T16:00:00+08:00",
+        "2026-03-02 08:00:00.000000999",
+        "2026-03-02T08:00:00.000000999Z",
+    ],
+)
+def test_text_is_a_time_in_the_usual_spellings(tmp_path: Path, text: str) -> None:
+    path = _write(tmp_path / "t.parquet", _table(2, at=[text, text]))
+    assert _one(path, _mapping(), ["time"]).columns["time"] == [AT_US, AT_US]
+
+
 def test_findings_come_as_tuples_of_codes(tmp_path: Path) -> None:
     as_text = _write(tmp_path / "a.parquet", _table(f=["screen-share emulator", None, ""]))
     as_list = _write(tmp_path / "b.parquet", _table(f=[["screen-share", "emulator"], None, []]))

@@ -99,11 +99,12 @@ def _of_text(array: ArrowColumn, timezone: str | None, unit: str | None, flaws: 
         except pa.ArrowInvalid:
             pass
     else:
-        for kind in (pa.timestamp("us"), pa.timestamp("us", tz="UTC")):
-            try:
-                return _of_timestamps(array.cast(kind), timezone, flaws)
-            except pa.ArrowInvalid:
-                continue
+        for resolution in ("us", "ns"):  # nine decimals of a second are read only as nanoseconds
+            for zone in (None, "UTC"):
+                try:
+                    return _of_timestamps(array.cast(pa.timestamp(resolution, tz=zone)), timezone, flaws)
+                except pa.ArrowInvalid:
+                    continue
     return _one_by_one(array, timezone, unit, flaws)
 
 
