@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lianfang.engines.expr import Environment, Generator, check, compile_predicates
+from lianfang.engines.expr import UTC_OFFSET_HOURS, Environment, Generator, check, compile_predicates
 from lianfang.engines.expr.functions import day_of_month
 from lianfang.kernel.errors import InputError
-from lianfang.kernel.instant import moment
+from lianfang.kernel.instant import instant, moment
 
 NO_NAMES = Environment()
 
@@ -70,3 +73,13 @@ def test_generated_code_reaches_no_builtins() -> None:
 def test_the_day_of_the_month_is_the_calendars() -> None:
     for days in (*range(-800, 800), 11_016, 11_017, 19_782, 19_783, 47_540, 47_541, 2_932_896):
         assert day_of_month(days) == moment(days * 86_400_000_000).day
+
+
+@given(st.datetimes(), st.sampled_from([None, 0, -3.5, 5.75, 14]))
+def test_clock_functions_are_the_calendars_at_the_offset_given(local: datetime, offset: float | None) -> None:
+    hours = UTC_OFFSET_HOURS if offset is None else offset
+    at = instant(local.replace(tzinfo=timezone(timedelta(hours=hours))))
+    second = "" if offset is None else f", {offset}"
+    parts = {"hour": local.hour, "minute": local.minute, "weekday": local.weekday(), "day": local.day}
+    filters = [check(f"{name}(time{second}) == {value}", NO_NAMES) for name, value in parts.items()]
+    assert compile_predicates(filters, ("time",))((at,)) == 0b1111

@@ -201,7 +201,7 @@ def _fail(failed: list[tuple[int, Exception]] | None, i: int, why: Exception) ->
 def _settler(rules: Sequence[Rule]) -> Callable[[list[int] | None, list[tuple[int, Exception]] | None], Hits]:
     """Splits what fired by mode, and lets only the first of the lane `first` count."""
     shadow = frozenset(i for i, rule in enumerate(rules) if rule.mode == "shadow")
-    first = frozenset(i for i, rule in enumerate(rules) if rule.lane == "first" and rule.mode != "shadow")
+    first = frozenset(i for i, rule in enumerate(rules) if rule.lane == "first")
 
     def settle(fired: list[int] | None, failed: list[tuple[int, Exception]] | None) -> Hits:
         counts: list[int] = []
