@@ -143,6 +143,24 @@ def test_what_a_writer_left_half_made_is_removed(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_a_segment_whose_new_name_a_power_cut_took_is_found_again(tmp_path: Path) -> None:
+    records = fill(tmp_path, 40)
+    firsts = segment_list(tmp_path)
+    for number, first in enumerate(firsts[-2:]):
+        segment_path(tmp_path, first).rename(tmp_path / f"ahead-{number + 3}.tmp")
+    whole = (tmp_path / "ahead-4.tmp").read_bytes()
+    one_record = 64 + len(pack(DECISION, firsts[-1], 0, body(firsts[-1])))
+    (tmp_path / "ahead-1.tmp").write_bytes(whole[:one_record].ljust(SMALL, b"\0"))  # a failed attempt
+    (tmp_path / "ahead-2.tmp").write_bytes(bytes(SMALL))
+    writer, recovery = JournalWriter.open(tmp_path, segment_bytes=SMALL, ahead=0)
+    assert recovery.clean
+    assert recovery.last_seq == 40
+    assert segment_list(tmp_path) == firsts
+    assert not list(tmp_path.glob("ahead-*"))
+    assert read_all(tmp_path) == (records, [])
+    writer.close()
+
+
 def test_a_lost_segment_in_the_middle_is_damage(tmp_path: Path) -> None:
     fill(tmp_path, 40)
     firsts = segment_list(tmp_path)

@@ -39,7 +39,7 @@ _DECISION_COLUMNS: Final[list[tuple[str, pa.DataType]]] = [
     ("decision", pa.string()),
     ("features", pa.list_(pa.float64())),
 ]
-"""`at`: when it was decided; `time`: when the customer asked; `kind`: the payment's; `reasons`: codes, heaviest first."""
+"""`at`: when decided; `time`: when the customer asked; `kind`: the payment's; `reasons`: codes, heaviest first."""
 _OUTCOME_COLUMNS: Final[list[tuple[str, pa.DataType]]] = [
     ("seq", pa.int64()),
     ("at", _INSTANT),

@@ -19,7 +19,11 @@ Done = Callable[[OSError | None], None]
 
 
 class Job(NamedTuple):
-    """Write `data` at `offset` of `fd` and sync it; then, if `name` is given, rename the file and sync its folder."""
+    """Write `data` at `offset` of `fd` and sync it; then, if `name` is given, rename the file.
+
+    The folder is not synced: that would make every rotation wait for the file system's own journal. The old name is
+    durable since the blank was made, and recovery gives a segment that has lost its new name the name again.
+    """
 
     fd: int
     data: bytes
@@ -43,9 +47,7 @@ def execute(files: Files, job: Job) -> OSError | None:
         write_all(files, job.fd, job.data, job.offset)
         files.sync(job.fd)
         if job.name is not None:
-            source, target = job.name
-            files.rename(source, target)
-            files.sync_folder(target.parent)
+            files.rename(*job.name)
     except OSError as why:
         return why
     return None

@@ -22,7 +22,7 @@ from numba.core.types import ExternalFunction
 
 from lianfang.infra.journal.lanes import Done, Job
 
-_FD, _DATA, _LENGTH, _OFFSET, _SOURCE, _TARGET, _FOLDER, _RESULT = range(8)
+_FD, _DATA, _LENGTH, _OFFSET, _SOURCE, _TARGET, _RESULT = range(7)
 _NO_PROGRESS: Final = errno.EIO
 _INTERRUPTED: Final = errno.EINTR
 
@@ -30,7 +30,6 @@ _c_read: Any = ExternalFunction("read", types.intp(types.int32, types.intp, type
 _c_write: Any = ExternalFunction("write", types.intp(types.int32, types.intp, types.uintp))
 _c_pwrite: Any = ExternalFunction("pwrite", types.intp(types.int32, types.intp, types.uintp, types.int64))
 _c_fdatasync: Any = ExternalFunction("fdatasync", types.int32(types.int32))
-_c_fsync: Any = ExternalFunction("fsync", types.int32(types.int32))
 _c_rename: Any = ExternalFunction("rename", types.int32(types.intp, types.intp))
 _c_errno: Any = ExternalFunction("__errno_location", types.CPointer(types.int32)())  # type: ignore[no-untyped-call]
 
@@ -42,7 +41,7 @@ def _errno():  # type: ignore[no-untyped-def]
 
 @njit("int64(int64[::1])", nogil=True, cache=True)
 def _run(job):  # type: ignore[no-untyped-def]
-    """One job (the layout is `_FD` ... `_FOLDER`). Returns 0 or the errno of the step that failed."""
+    """One job (the layout is `_FD` ... `_TARGET`). Returns 0 or the errno of the step that failed."""
     done = 0
     while done < job[_LENGTH]:
         n = _c_pwrite(job[_FD], job[_DATA] + done, job[_LENGTH] - done, job[_OFFSET] + done)
@@ -56,11 +55,8 @@ def _run(job):  # type: ignore[no-untyped-def]
             done += n
     if _c_fdatasync(job[_FD]) != 0:
         return _errno()
-    if job[_SOURCE] != 0:
-        if _c_rename(job[_SOURCE], job[_TARGET]) != 0:
-            return _errno()
-        if _c_fsync(job[_FOLDER]) != 0:
-            return _errno()
+    if job[_SOURCE] != 0 and _c_rename(job[_SOURCE], job[_TARGET]) != 0:
+        return _errno()
     return 0
 
 
@@ -84,7 +80,7 @@ class NativeLane:
     def __init__(self, loop: AbstractEventLoop, done: Done) -> None:
         self._loop = loop
         self._done = done
-        self._job = np.zeros(8, np.int64)
+        self._job = np.zeros(7, np.int64)
         self._held: tuple[object, ...] = ()
         ask, self._ask = os.pipe()
         self._answer, answer = os.pipe()
@@ -111,7 +107,6 @@ class NativeLane:
             source, target = (np.frombuffer(os.fsencode(path) + b"\0", np.uint8) for path in job.name)
             slots[_SOURCE] = source.ctypes.data
             slots[_TARGET] = target.ctypes.data
-            slots[_FOLDER] = os.open(job.name[1].parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             self._held = (view, source, target)
         os.write(self._ask, b".")
 
@@ -138,8 +133,6 @@ class NativeLane:
         self._done(self._result())
 
     def _result(self) -> OSError | None:
-        if self._job[_SOURCE]:
-            os.close(int(self._job[_FOLDER]))
         self._held = ()
         why = int(self._job[_RESULT])
         return OSError(why, os.strerror(why)) if why else None

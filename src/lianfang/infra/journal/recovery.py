@@ -8,8 +8,16 @@ from typing import Final
 
 import msgspec
 
-from lianfang.infra.journal.files import AHEAD_PATTERN, DAMAGED_FOLDER, Files, read_mark, write_all
-from lianfang.infra.journal.format import Damage, written
+from lianfang.infra.journal.files import (
+    AHEAD_PATTERN,
+    DAMAGED_FOLDER,
+    Files,
+    read_mark,
+    segment_list,
+    segment_path,
+    write_all,
+)
+from lianfang.infra.journal.format import Damage, Walk, unpack_segment_header, written
 from lianfang.infra.journal.reader import Span, record_bytes, spans, walk_span
 
 _STEP_BYTES: Final = 1 << 20
@@ -58,8 +66,7 @@ class Tail(msgspec.Struct, frozen=True):
 
 def recover(directory: Path, files: Files) -> tuple[Recovery, Tail | None]:
     """Recovers the journal in `directory`. Raises `OSError`, and `EvidenceError` for a newer format."""
-    for leftover in directory.glob(AHEAD_PATTERN):
-        leftover.unlink()
+    _name_again(directory, files)
     every = spans(directory)
     if not every:
         return Recovery(segments=0, first_seq=None, last_seq=0, lost=_lost(directory, 0)), None
@@ -92,6 +99,34 @@ def recover(directory: Path, files: Files) -> tuple[Recovery, Tail | None]:
         lost=_lost(directory, walk.expect - 1),
     )
     return recovery, Tail(span, offset, len(data), index, not damaged and span.header is not None)
+
+
+def _name_again(directory: Path, files: Files) -> None:
+    """A rotation's rename is not synced: after a power cut a segment may have a blank's name again. Removes the others.
+
+    Of two that begin with the same seq (a failed attempt, and the retry) the one with more records is the retry.
+    """
+    last = max(segment_list(directory), default=0)
+    best: dict[int, tuple[int, Path]] = {}
+    leftovers = sorted(directory.glob(AHEAD_PATTERN))
+    if not leftovers:
+        return
+    for path in leftovers:
+        data = path.read_bytes()
+        header = unpack_segment_header(data)
+        if header is None or header.first_seq <= last:
+            continue
+        first = header.first_seq
+        walk = Walk(data, first, limit=None, expect=first, below=None, damaged=lambda damage: None)
+        count = sum(1 for _ in walk)
+        if count > best.get(first, (0, path))[0]:
+            best[first] = (count, path)
+    for first, (_, path) in best.items():
+        files.rename(path, segment_path(directory, first))
+        leftovers.remove(path)
+    for path in leftovers:
+        path.unlink()
+    files.sync_folder(directory)
 
 
 def _lost(directory: Path, last_seq: int) -> tuple[int, int] | None:

@@ -120,7 +120,9 @@ class JournalWriter:
         files = files or OsFiles()
         held = -1
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            if not directory.is_dir():
+                directory.mkdir(parents=True)
+                OsFiles().sync_folder(directory.parent)
             held = lock(directory)
             recovery, tail = recover(directory, files)
             writer = cls(directory, segment_bytes, ahead, files)
