@@ -239,9 +239,8 @@ class Follower:
         """Opens the segment that holds `next_seq`. False if there is none yet."""
         if self._span is not None:
             return True
-        every = spans(self._directory)
-        if not every:
-            return False
+        if not self._directory.is_dir() or not (every := spans(self._directory)):
+            return False  # its writer has not begun
         if self.next_seq < every[0].first_seq:
             self._on_damage(Damage(every[0].first_seq, 0, 0, (self.next_seq, every[0].first_seq)))
             self.next_seq = every[0].first_seq

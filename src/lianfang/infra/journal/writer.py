@@ -8,7 +8,6 @@ is never touched again: the journal goes on in a new one, whose header says wher
 from __future__ import annotations
 
 import asyncio
-import mmap
 import os
 import sys
 import time
@@ -20,7 +19,6 @@ from typing import Final, NamedTuple
 from lianfang.infra.journal.ahead import Ahead, Blank, discard
 from lianfang.infra.journal.files import (
     DURABLE_FILE,
-    MARK_BYTES,
     UNAVAILABLE,
     Files,
     OsFiles,
@@ -103,6 +101,7 @@ class JournalWriter:
         self._waiting_bytes = 0
         self._closed = False
         self._lock = -1
+        self._mark_fd = -1
         self.failure: DependencyError | None = None
         self.next_seq = 1
         self.durable_seq = 0
@@ -138,15 +137,11 @@ class JournalWriter:
         return writer, recovery
 
     def _begin(self, recovery: Recovery, tail: Tail | None, held: int) -> None:
-        mark_fd = os.open(self._directory / DURABLE_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        try:
-            os.ftruncate(mark_fd, MARK_BYTES)
-            self._durable_mark = mmap.mmap(mark_fd, MARK_BYTES)
-        finally:
-            os.close(mark_fd)
         # A seq that was answered once is never given to another record, even when its own was lost.
         self.next_seq = recovery.lost[1] if recovery.lost else recovery.last_seq + 1
-        self._set_durable(self.next_seq - 1)
+        self.durable_seq = self.next_seq - 1
+        self._mark_fd = os.open(self._directory / DURABLE_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        os.pwrite(self._mark_fd, pack_mark(self.durable_seq), 0)
         if tail is not None:
             fd = self._files.open(tail.span.path)
             self._living = _Living(fd, tail.span.first_seq, tail.size, tail.end)
@@ -275,7 +270,7 @@ class JournalWriter:
                 self._lane.close()
             self._ahead.close()
             self._lookup.close()
-            self._durable_mark.close()
+            os.close(self._mark_fd)
             if self._living is not None:
                 os.close(self._living.fd)
             os.close(self._lock)
@@ -385,9 +380,11 @@ class JournalWriter:
         assert living is not None
         self._lookup.mark(batch.from_seq, max(batch.job.offset, SEGMENT_HEADER_BYTES))
         living.end = batch.job.offset + len(batch.job.data)
-        self._set_durable(batch.up_to_seq)
+        self.durable_seq = batch.up_to_seq
         self.failure, self._retrying = None, False
         self._on_durable(batch.up_to_seq)
+        with suppress(OSError):  # only followers wait for it; mapped memory would kill the process on a full disk
+            os.pwrite(self._mark_fd, pack_mark(batch.up_to_seq), 0)
         if go_on and self._pieces:
             self._pump()
 
@@ -405,7 +402,3 @@ class JournalWriter:
         self._retrying = False
         self.failure = unavailable(why, self._directory)
         self._on_failed(self.failure, self.durable_seq + 1, self.next_seq - 1)
-
-    def _set_durable(self, seq: int) -> None:
-        self.durable_seq = seq
-        self._durable_mark[:] = pack_mark(seq)

@@ -1,0 +1,148 @@
+"""`lianfang bench decide`: how many payments a second, how soon, and what each part costs. Needs about three minutes."""
+
+from __future__ import annotations
+
+import gc
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from lianfang.app.bench.load import Plan, Result, drive, http
+from lianfang.app.bench.parts import in_process, part_costs
+from lianfang.app.bench.prepare import Prepared, prepare
+from lianfang.app.bench.report import Figure, publish
+from lianfang.app.bench.scenario import Traffic, today
+
+IDS: Final = 1_048_576
+SATURATED_IN_FLIGHT: Final = 512
+CONNECTIONS: Final = 32
+START_S: Final = 120
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """How large the benchmark is. `quick` is for trying the command, not for quoting."""
+
+    accounts: int = 1_000_000
+    entries: int = 1_000_000
+    seconds: float = 8.0
+    requests: int = 450_000
+    rate: int = 10_000
+    replay: int = 600_000
+
+    @classmethod
+    def quick(cls) -> Sizes:
+        """A hundredth of it."""
+        return cls(accounts=20_000, entries=20_000, seconds=2.0, requests=90_000, rate=5_000, replay=60_000)
+
+
+def bench_decide(sizes: Sizes, json_file: Path | None, folder: Path | None = None) -> None:
+    """Measure, print, write."""
+    root = Path(tempfile.mkdtemp(prefix="lianfang-bench-", dir=folder))
+    try:
+        figures = _figures(sizes, root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    about = {
+        "sizes": f"60 features, 100 rules, {sizes.entries:,} list entries, {sizes.accounts:,} accounts",
+        "load": f"open loop from another core, {CONNECTIONS} connections, one payment of about 1 KB a request, Poisson arrivals; "
+        f"saturated: {SATURATED_IN_FLIGHT} under way; fdatasync before every answer; the server has one core",
+    }
+    publish("decide", figures, about, json_file)
+
+
+def _figures(sizes: Sizes, root: Path) -> list[Figure]:
+    prepared = prepare(root / "node", sizes.accounts, sizes.entries, IDS)
+    figures: list[Figure] = []
+    with _Server(["decider", str(prepared.root)]) as node:
+        restart_s = node.said["restart_s"]
+        saturated = _measure(node, sizes, prepared, 0)
+        steady = _measure(node, sizes, prepared, sizes.rate)
+    with _Server(["echo"]) as echo:
+        bare = _measure(echo, sizes, prepared, 0)
+    figures += [
+        Figure("http_durable_per_s", saturated.per_s, "decisions/s", ">= 20,000; aim 30,000"),
+        Figure("p50_ms", steady.p50_ms, f"ms at {sizes.rate:,}/s", "<= 1.5"),
+        Figure("p99_ms", steady.p99_ms, f"ms at {sizes.rate:,}/s", "<= 5"),
+        Figure("p999_ms", steady.p999_ms, f"ms at {sizes.rate:,}/s", "<= 15"),
+        Figure("steady_per_s", steady.per_s, "decisions/s", f"{sizes.rate:,} offered"),
+        Figure("refused", saturated.refused + steady.refused, "answers", "0"),
+        Figure("echo_per_s", bare.per_s, "answers/s"),
+        Figure("ratio_to_echo", saturated.per_s / max(bare.per_s, 1e-9), "of echo"),
+        Figure("restart_s", restart_s, "s to ready, state included", "<= 10"),
+        Figure("state_keys", prepared.state_keys, "keys"),
+        Figure("bytes_per_key", prepared.state_bytes / prepared.state_keys, "bytes"),
+        Figure("state_gb", prepared.state_bytes / 1e9, f"GB for {sizes.accounts:,} accounts", "<= 2"),
+    ]
+    gc.collect()
+    figures += _in_child(in_process, prepared.root, sizes.entries, min(sizes.requests, 200_000), sizes.accounts)
+    figures += _in_child(part_costs, prepared.root, sizes.entries, sizes.accounts)
+    return figures
+
+
+def _measure(server: _Server, sizes: Sizes, prepared: Prepared, rate: int) -> Result:
+    """One run of the load generator in a process of its own, on the last core."""
+    count = sizes.requests if not rate else int(rate * (sizes.seconds + 3))
+    plan = Plan(server.port, CONNECTIONS, sizes.seconds, rate, SATURATED_IN_FLIGHT, cpu=(os.cpu_count() or 1) - 1)
+    return _in_child(_load, plan, count, sizes.accounts, prepared.key, rate)  # type: ignore[no-any-return]
+
+
+def _load(plan: Plan, count: int, accounts: int, key: str, seed: int) -> Result:
+    traffic = Traffic(accounts, seed=seed + 1)
+    now = today()
+    requests = [http(_renamed(body, seed), key) for body in traffic.bodies(count, now, 1)]
+    gc.collect()
+    gc.freeze()
+    return drive(plan, requests)
+
+
+def _renamed(body: bytes, run: int) -> bytes:
+    """Ids of their own for each run, so that nothing is answered from memory."""
+    return body.replace(b'"bench-', b'"run%d-' % run, 1)
+
+
+def _in_child(work: Callable[..., Any], *args: Any) -> Any:
+    """Run in a fresh process: no warm caches, no garbage of other parts."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(work, args)
+
+
+class _Server:
+    """A server process on core 0 that prints one JSON line when it is ready."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self._arguments = arguments
+
+    def __enter__(self) -> _Server:
+        command = [sys.executable, "-m", "lianfang.app.bench.serve", *self._arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        assert self.process.stdout is not None
+        until = time.monotonic() + START_S
+        self.said: dict[str, Any] = {}
+        while "port" not in self.said and time.monotonic() < until:
+            line = self.process.stdout.readline()
+            if not line:
+                raise RuntimeError("the server to be measured did not start")
+            if line.startswith("{"):
+                said = json.loads(line)
+                self.said = {**said, "port": said.get("decider", said.get("port"))}
+        self.port = int(self.said["port"])
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()

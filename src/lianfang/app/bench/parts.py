@@ -1,0 +1,119 @@
+"""What each part of a decision costs, in process: features, rules, lists, and the whole from JSON to decision."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from lianfang.app.bench.prepare import benchmark_book
+from lianfang.app.bench.report import Figure
+from lianfang.app.bench.scenario import Traffic, today
+from lianfang.app.node.clock import ticks_ns
+from lianfang.app.node.files import NodeFiles
+from lianfang.app.node.snapshots import read_snapshot
+from lianfang.engines.hotpath import HotPath
+from lianfang.engines.hotpath import journey
+from lianfang.engines.lookup import EMPTY_TABLE
+from lianfang.engines.scoring import NoModel
+from lianfang.services.decide import Decider, RuleBook, hot_path
+from lianfang.wire import Payment, read_payment
+
+
+class _NoJournal:
+    """Takes records and forgets them: the in-process figure has no disk in it."""
+
+    next_seq = 1
+
+    def ready(self) -> None:
+        """Always."""
+
+    def append(self, kind: int, at: int, parts: tuple[bytes, ...]) -> int:
+        """Count."""
+        self.next_seq += 1
+        return self.next_seq - 1
+
+    def read(self, seq: int) -> Any:
+        """Never asked: every id is new."""
+        raise AssertionError("a benchmark id was repeated")
+
+
+def _state(root: Path, entries: int) -> tuple[RuleBook, HotPath]:
+    files = NodeFiles(root)
+    book = benchmark_book(files, entries)
+    hot = hot_path(book, files.hash_key(), memory_bytes=8 << 30, ids_remembered=1_048_576)
+    read_snapshot(hot, files.snapshot)
+    return book, hot
+
+
+def in_process(root: Path, entries: int, count: int, accounts: int) -> list[Figure]:
+    """JSON to decision, one core, no socket and no disk."""
+    book, hot = _state(root, entries)
+    decider = Decider(book, hot, _NoJournal(), NoModel(), ticks_ns)
+    now = today()
+    bodies = list(Traffic(accounts, seed=99).bodies(count, now, 1))
+    for body in bodies[:2_000]:
+        decider.decide(body, read_payment(body), now)
+    began = time.perf_counter()
+    for body in bodies[2_000:]:
+        decider.decide(body, read_payment(body), now)
+    spent = time.perf_counter() - began
+    fired = 1 - decider.counters["allow"] / sum(decider.counters[a] for a in ("allow", "challenge", "hold", "block"))
+    return [
+        Figure("inprocess_per_s", (count - 2_000) / spent, "decisions/s", ">= 45,000"),
+        Figure("not_allowed_share", fired, "of decisions"),
+    ]
+
+
+def part_costs(root: Path, entries: int, accounts: int, count: int = 40_000) -> list[Figure]:
+    """Microseconds a payment of the three engines, on the live state of all accounts."""
+    book, hot = _state(root, entries)
+    now = today()
+    payments = [msgspec.convert(p, Payment) for p in _plain(accounts, count, now)]
+    rows = [book.flatten(p) for p in payments]
+    text = hot.text(book.layout)
+    texts = [text(row) for row in rows]
+    masks = [book.mask(row) for row in rows]
+    numbers = [[row[n] or 0 for n in book.numbers] for row in rows]
+    lists, hot.lists = hot.lists, EMPTY_TABLE
+    features: list[list[float]] = []
+
+    def step(i: int) -> None:
+        hot.step(texts[i], i + 1, now + i, masks[i], numbers[i])
+        features.append(hot.features.tolist())
+
+    features_us = _us(step, count)
+    hot.lists = lists
+    rules_us = _us(lambda i: book.evaluate(rows[i], features[i], {}, {}, float("nan"), now), count)
+    return [
+        Figure("features_us", features_us, "us a payment", "<= 5"),
+        Figure("rules_us", rules_us, "us a payment", "<= 6"),
+        Figure("lists_us", _lists_us(hot, lists), "us a payment", "<= 0.5"),
+    ]
+
+
+def _plain(accounts: int, count: int, now: int) -> list[dict[str, Any]]:
+    traffic = Traffic(accounts, seed=5)
+    return [traffic.payment(now + i) for i in range(count)]
+
+
+def _us(work: Callable[[int], Any], count: int) -> float:
+    """Microseconds a call over all of 0 .. count - 1, after a short warm-up of the last 100 is left out."""
+    began = time.perf_counter()
+    for i in range(count):
+        work(i)
+    return (time.perf_counter() - began) / count * 1e6
+
+
+def _lists_us(hot: HotPath, table: Any) -> float:
+    """All twelve subjects of a payment looked up among all entries, cold: hashes drawn anew each time."""
+    kinds = np.arange(1, 1 + len(journey.LIST_PATHS), dtype=np.int64)
+    hashes = np.random.default_rng(1).integers(1, 2**63, (20_000, len(kinds))).astype(np.uint64)
+    journey.look_up_many(table, kinds, hashes[:10])
+    began = time.perf_counter()
+    journey.look_up_many(table, kinds, hashes)
+    return (time.perf_counter() - began) / len(hashes) * 1e6

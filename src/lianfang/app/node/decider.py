@@ -1,0 +1,288 @@
+"""The decider process: recovers, warms up, opens its door, and follows what the desk publishes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import ssl
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+import structlog
+import uvloop
+
+from lianfang.app.node.clock import WallClock, ticks_ns, ticks_s
+from lianfang.app.node.files import NodeFiles
+from lianfang.app.node.metrics import metrics_page
+from lianfang.app.node.openapi import decider_openapi
+from lianfang.app.node.snapshots import Snapshots, read_snapshot
+from lianfang.app.settings import Settings
+from lianfang.engines.hotpath import HotPath
+from lianfang.engines.scoring import NoModel
+from lianfang.infra import published
+from lianfang.infra.http import Limits, Server
+from lianfang.infra.journal import DECISION, JournalWriter, Recovery, scan
+from lianfang.infra.published import Watched, read_if_there
+from lianfang.kernel.errors import DependencyError, EvidenceError, LianfangError
+from lianfang.services.decide import LIST_SCHEMA, Decider, Door, ListBook, RuleBook, hot_path, rule_book, version_of
+from lianfang.services.identity import ApiKey, KeyRing
+from lianfang.wire import Payment, RuleSet, read_ruleset, write
+
+WATCH_S: Final = 0.2
+"""How often the decider looks for new versions."""
+RETRY_S: Final = 1.0
+"""How often it tries a failed journal again."""
+WARM_PAYMENTS: Final = 64
+_read_keys: Final = msgspec.json.Decoder(tuple[ApiKey, ...]).decode
+_read_names: Final = msgspec.json.Decoder(tuple[str, ...]).decode
+
+log = structlog.get_logger("decider")
+
+
+class DeciderProcess:
+    """One run of the decider."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.files = NodeFiles(Path(settings.data_dir))
+        self.files.make()
+        self.wall = WallClock()
+        self.ready = False
+        self.trouble: dict[str, str] = {}
+        """What needs attention, by what it is about; shown by /readyz."""
+        self.restored = 0
+        self.mismatches = 0
+        self._watched = Watched(self.files.published)
+        self._stop = asyncio.Event()
+        self._port = 0
+
+    async def run(self) -> None:
+        """Until told to stop."""
+        began = ticks_s()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        self._watched.changed()
+        book = self._load_book()
+        self.hot = hot_path(book, self.files.hash_key(), memory_bytes=self.settings.feature_memory_mb << 20, ids_remembered=self.settings.ids_remembered)
+        self.journal, recovery = JournalWriter.open(self.files.journal, segment_bytes=self.settings.segment_mb << 20)
+        self._tell(recovery)
+        self.decider = Decider(book, self.hot, self.journal, NoModel(), ticks_ns, rule_budget_us=self.settings.rule_budget_us)
+        self.snapshots = Snapshots(self.hot, self.files.snapshot)
+        self._recover()
+        _warm_up(book, self.hot)
+        self.keys = KeyRing(self._load_keys(), self.wall, ticks_s)
+        self.door = self._open_door()
+        self.journal.attach(loop, self.door.on_durable, self.door.on_failed, window_us=self.settings.commit_window_us)
+        server = Server(self.door.handle, ticks_s, self._fault, Limits(connections=self.settings.connections_max))
+        self._port = await server.start(self.settings.host, self.settings.decider_port, _tls(self.settings))
+        _calm_collector()
+        self.ready = True
+        self.restart_s = ticks_s() - began
+        log.info("ready", port=self._port, after_s=round(self.restart_s, 3), keys=self.hot.state.keys, restored=self.restored)
+        print(msgspec.json.encode({"decider": self._port, "restart_s": self.restart_s}).decode(), flush=True)
+        await self._follow()
+        self.ready = False
+        await server.stop()
+        self._close()
+
+    def _open_door(self) -> Door:
+        pages = {
+            b"/healthz": lambda: (200, b'{"alive":true}', b"application/json"),
+            b"/readyz": self._readyz,
+            b"/metrics": lambda: (200, metrics_page(self), b"text/plain; version=0.0.4; charset=utf-8"),
+            b"/openapi.json": lambda: (200, self._openapi, b"application/json"),
+        }
+        self._openapi = write(decider_openapi())
+        return Door(
+            self.decider,
+            self.journal,
+            self.keys,  # type: ignore[arg-type]
+            wall=self.wall,
+            ticks=ticks_ns,
+            deadline_ms=self.settings.deadline_ms,
+            waiting_max=self.settings.waiting_max,
+            pages=pages,
+        )
+
+    # what the desk publishes
+
+    def _load_book(self) -> RuleBook:
+        return rule_book(self._load_ruleset(), self._load_lists(), self._load_names())
+
+    def _load_ruleset(self) -> RuleSet:
+        raw = read_if_there(self.files.published / published.RULESET)
+        return read_ruleset(raw) if raw is not None else RuleSet()
+
+    def _load_lists(self) -> ListBook:
+        path = self.files.published / published.LISTS
+        if not path.exists():
+            return ListBook(LIST_SCHEMA.empty_table(), self.files.hash_key(), "none")
+        with pa.memory_map(str(path)) as source:
+            table = pa.ipc.open_file(source).read_all()
+            return ListBook(table, self.files.hash_key(), version_of([path.stat().st_mtime_ns, table.num_rows]))
+
+    def _load_names(self) -> tuple[str, ...]:
+        raw = read_if_there(self.files.published / published.LIST_NAMES)
+        return _read_names(raw) if raw is not None else ()
+
+    def _load_keys(self) -> tuple[ApiKey, ...]:
+        raw = read_if_there(self.files.published / published.KEYS)
+        return _read_keys(raw) if raw is not None else ()
+
+    def _refresh(self) -> None:
+        """Take up what the desk has changed. What cannot be taken up leaves the version in force and is reported."""
+        changed = self._watched.changed()
+        if published.KEYS in changed:
+            self.keys.replace(self._load_keys())
+        if changed - {published.KEYS}:
+            try:
+                lists = self._load_lists() if published.LISTS in changed else self.decider.book.lists
+                self.decider.use(rule_book(self._load_ruleset(), lists, self._load_names()))
+                self.trouble.pop("rules", None)
+                log.info("in force", rules=self.decider.book.rules_version, lists=lists.version, entries=lists.size)
+            except (LianfangError, pa.ArrowException) as why:
+                self.trouble["rules"] = f"a new version was refused and the old one is in force: {why}"
+                log.error("refused", why=str(why))
+
+    # state
+
+    def _recover(self) -> None:
+        """The newest snapshot, then every decision journaled since. Without a usable snapshot: all that is journaled."""
+        seq = 0
+        try:
+            seq = read_snapshot(self.hot, self.files.snapshot)
+        except FileNotFoundError:
+            pass
+        except EvidenceError as why:
+            log.warning("snapshot not used", why=str(why))
+            book = self.decider.book
+            self.hot = hot_path(book, self.hot.key, memory_bytes=self.settings.feature_memory_mb << 20, ids_remembered=self.settings.ids_remembered)
+            self.decider.hot = self.hot
+            self.snapshots = Snapshots(self.hot, self.files.snapshot)
+            self.decider.use(book)
+        if seq >= self.journal.next_seq:
+            raise EvidenceError(f"the snapshot stands at {seq}, the journal ends at {self.journal.next_seq - 1}: the journal was cut or replaced")
+        self.snapshots.seq = seq
+        for record in scan(self.files.journal, seq + 1):
+            if record.kind == DECISION:
+                self.mismatches += not self.decider.relive(record.seq, record.parts)
+                self.restored += 1
+        if self.mismatches:
+            self.trouble["recovery"] = f"{self.mismatches} payments counted otherwise than recorded (the feature declarations changed?)"
+
+    def _tell(self, recovery: Recovery) -> None:
+        text = "; ".join(recovery.sentences()) or "sound"
+        log.info("journal", recovery=text)
+        if recovery.damaged or recovery.lost:
+            self.trouble["journal"] = text
+
+    def _snapshot_when_due(self) -> None:
+        self.snapshots.poll(self.journal.durable_seq)
+        since = self.journal.next_seq - 1 - self.snapshots.seq
+        due = since >= self.settings.snapshot_every_records or (since > 0 and ticks_s() - self._snapshot_at >= self.settings.snapshot_every_s)
+        if due and not self.snapshots.busy and self.journal.failure is None:
+            self._snapshot_at = ticks_s()
+            self.snapshots.begin(self.journal.next_seq - 1)
+
+    async def _follow(self) -> None:
+        self._snapshot_at = ticks_s()
+        retry_at = 0.0
+        while not self._stop.is_set():
+            try:
+                await asyncio.wait_for(self._stop.wait(), WATCH_S)
+            except TimeoutError:
+                self._refresh()
+                self._snapshot_when_due()
+                if self.journal.failure is not None and ticks_s() >= retry_at:
+                    retry_at = ticks_s() + RETRY_S
+                    self.journal.retry()
+
+    def _close(self) -> None:
+        try:
+            self.journal.commit_now()
+            self.snapshots.finish(self.journal.next_seq - 1)
+        except (DependencyError, OSError) as why:
+            log.error("stopped without a snapshot; the next start replays the journal", why=str(why))
+        finally:
+            self.journal.close()
+        log.info("stopped", seq=self.journal.next_seq - 1)
+
+    # pages
+
+    def _readyz(self) -> tuple[int, bytes, bytes]:
+        book = self.decider.book
+        failure = self.journal.failure
+        ready = self.ready and failure is None
+        body = {
+            "ready": ready,
+            "attention": {**self.trouble, **({"journal": str(failure)} if failure else {})},
+            "rules": book.rules_version,
+            "lists": book.lists.version,
+            "features": book.plan.signature,
+            "model": self.decider.scorer.version,
+            "rules_live": sum(rule.mode == "live" for rule in book.compiled.rules),
+            "quarantined": sorted(book.quarantined),
+            "list_entries": book.lists.size,
+            "seq": self.journal.durable_seq,
+            "snapshot_seq": self.snapshots.seq,
+        }
+        return 200 if ready else 503, write(body), b"application/json"
+
+    def _fault(self, why: Exception) -> None:
+        self.decider.counters["faults"] += 1
+        log.error("fault", exc_info=why)
+
+
+def _warm_up(book: RuleBook, hot: HotPath) -> None:
+    """Run the compiled code before the first payment does, on a state of its own."""
+    spare = hot_path(book, hot.key, memory_bytes=1 << 24, ids_remembered=1_024)
+    spare.lists = hot.lists
+    text = spare.text(book.layout)
+    at = WallClock()()
+    raw = msgspec.json.encode({"id": "warm", "time": "2026-01-01T00:00:00Z", "kind": "transfer", "amount": 1, "currency": "CNY"})
+    payment = msgspec.json.decode(raw, type=Payment)
+    for i in range(WARM_PAYMENTS):
+        row = book.flatten(msgspec.structs.replace(payment, id=f"warm-{i}"))
+        spare.step(text(row), i + 1, at, book.mask(row), [row[n] or 0 for n in book.numbers])
+        book.evaluate(row, spare.features.tolist(), {}, {}, float("nan"), at)
+
+
+def _calm_collector() -> None:
+    """What lives now lives for good; young garbage is almost all freed by counting, so look for cycles rarely."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.tls_cert:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    return context
+
+
+def main(settings: Settings) -> int:
+    """Run a decider; the exit status."""
+    if settings.decider_cpu >= 0 and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {settings.decider_cpu})
+    process: Any = None
+
+    async def run() -> None:
+        nonlocal process
+        process = DeciderProcess(settings)
+        await process.run()
+
+    try:
+        uvloop.run(run())
+    except LianfangError as why:
+        print(f"the decider cannot start: {why}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,116 @@
+"""Every setting of an installation, in one table: `lianfang.toml` or the environment, unknown names refused.
+
+`LIANFANG_DESK_PORT=9000` in the environment goes before `desk_port = 9000` in the file, which goes before the default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from lianfang.kernel.errors import InputError
+
+PREFIX: Final = "LIANFANG_"
+ELSEWHERE: Final = frozenset({"LIANFANG_REQUIRE_SERVICES", "LIANFANG_CONFIG"})
+"""Names of ours in the environment that are not settings."""
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """See `HELP` for what each means."""
+
+    data_dir: str = "data"
+    rules: str = ""
+    host: str = "127.0.0.1"
+    decider_port: Port = 8701
+    desk_port: Port = 8702
+    tls_cert: str = ""
+    tls_key: str = ""
+    feature_memory_mb: Annotated[int, Meta(ge=16, le=1 << 20)] = 8_192
+    ids_remembered: Annotated[int, Meta(ge=1_024, le=1 << 30)] = 2_097_152
+    deadline_ms: Annotated[int, Meta(ge=1, le=60_000)] = 50
+    waiting_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 4_096
+    rule_budget_us: Annotated[int, Meta(ge=10, le=1_000_000)] = 1_000
+    commit_window_us: Annotated[int, Meta(ge=0, le=1_000)] = 0
+    segment_mb: Annotated[int, Meta(ge=1, le=256)] = 64
+    snapshot_every_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
+    snapshot_every_records: Annotated[int, Meta(ge=1_000, le=1 << 30)] = 300_000
+    connections_max: Annotated[int, Meta(ge=1, le=65_536)] = 4_096
+    decider_cpu: Annotated[int, Meta(ge=-1, le=4_095)] = -1
+    log_level: str = "info"
+
+
+HELP: Final = {
+    "data_dir": "Folder for the journal, snapshots, records and keys. Made with mode 0700.",
+    "rules": "Rule files or folders, separated by `:`. Empty: the starting rule pack that is shipped.",
+    "host": "Address both doors listen on. Beyond loopback, set TLS.",
+    "decider_port": "Port of the decider's door (decisions, outcomes). 0: any free one.",
+    "desk_port": "Port of the desk (rules, lists, keys, API documentation). 0: any free one.",
+    "tls_cert": "PEM file of the certificate chain; with `tls_key` both doors speak TLS.",
+    "tls_key": "PEM file of the private key.",
+    "feature_memory_mb": "Address space for feature state; used only as keys come. Full: new keys' features are null, and counted.",
+    "ids_remembered": "How many of the last payment ids repeat the same answer, at least.",
+    "deadline_ms": "A payment of a batch that waits longer gets the policy's `late` action.",
+    "waiting_max": "Answers waiting to become durable; past it payments are refused with 503.",
+    "rule_budget_us": "A rule slower than this three times in a row is quarantined.",
+    "commit_window_us": "How long a commit waits for company. 0: not at all; groups form by themselves under load.",
+    "segment_mb": "Size of a journal segment.",
+    "snapshot_every_s": "Feature state is written to disk so often ...",
+    "snapshot_every_records": "... and after so many payments, whichever comes first. Bounds the time of a restart.",
+    "connections_max": "Connections the decider serves at once.",
+    "decider_cpu": "Pin the decider to this processor. -1: do not.",
+    "log_level": "debug, info, warning or error.",
+}
+
+
+def load(environ: Mapping[str, str] | None = None, file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in force. Raises `InputError` naming the file or variable, and the setting it may have meant."""
+    environ = os.environ if environ is None else environ
+    file = file or Path(environ.get("LIANFANG_CONFIG", "lianfang.toml"))
+    values: dict[str, Any] = {}
+    if file.exists():
+        values |= _from_file(file)
+    values |= _from_environment(environ)
+    values |= {k: v for k, v in (overrides or {}).items() if v is not None}
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as why:
+        raise InputError(f"a setting is wrong: {why}") from why
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        raise InputError("tls_cert and tls_key go together")
+    return settings
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
+        raise InputError(f"{file} is not TOML: {why}") from why
+    for name in values:
+        _known(name, str(file))
+    return values
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for name, value in environ.items():
+        if name.startswith(PREFIX) and name not in ELSEWHERE:
+            setting = name.removeprefix(PREFIX).lower()
+            _known(setting, f"the environment ({name})")
+            values[setting] = value
+    return values
+
+
+def _known(name: str, where: str) -> None:
+    known = Settings.__struct_fields__
+    if name not in known:
+        close = get_close_matches(name, known, n=1)
+        raise InputError(f"{where} has an unknown setting {name!r}" + (f"; did you mean {close[0]}?" if close else ""))

@@ -1,0 +1,86 @@
+"""Which payments were answered, and where: the last N ids at least, 2 N at most, 16 bytes each at half load.
+
+Two generations: ids go into the younger; when it is full the older one is emptied and becomes the younger. Nothing is
+ever moved or deleted singly, so the cost of a payment stays the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numba import uint64 as u
+from numpy.typing import NDArray
+
+from lianfang.kernel.errors import EvidenceError
+
+
+@njit(cache=True, nogil=True)
+def recall(ids, state, h, seq):
+    """The seq remembered for id hash `h`, or -1 after remembering `seq` for it.
+
+    `ids` uint64[2, 2 * slots]; `state` int64[2]: the younger generation, and how many it holds.
+    """
+    slots = u(ids.shape[1] // 2 - 1)
+    for back in range(2):
+        generation = (state[0] + back) & 1
+        i = h & slots
+        while ids[generation, i * u(2)] != u(0):
+            if ids[generation, i * u(2)] == h:
+                return np.int64(ids[generation, i * u(2) + u(1)])
+            i = (i + u(1)) & slots
+    if state[1] * 2 >= ids.shape[1] // 2:
+        state[0] = 1 - state[0]
+        state[1] = 0
+        ids[state[0], :] = u(0)
+    generation = state[0]
+    i = h & slots
+    while ids[generation, i * u(2)] != u(0):
+        i = (i + u(1)) & slots
+    ids[generation, i * u(2)] = h
+    ids[generation, i * u(2) + u(1)] = u(seq)
+    state[1] += 1
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _peek(ids, h):
+    slots = u(ids.shape[1] // 2 - 1)
+    for generation in range(2):
+        i = h & slots
+        while ids[generation, i * u(2)] != u(0):
+            if ids[generation, i * u(2)] == h:
+                return np.int64(ids[generation, i * u(2) + u(1)])
+            i = (i + u(1)) & slots
+    return -1
+
+
+class RecentIds:
+    """The ids that repeat the same answer. `remember`: how many at least, rounded up to a power of two."""
+
+    def __init__(self, remember: int) -> None:
+        slots = 2
+        while slots < 2 * remember:
+            slots *= 2
+        self.ids: NDArray[np.uint64] = np.zeros((2, 2 * slots), np.uint64)
+        self.state: NDArray[np.int64] = np.zeros(2, np.int64)
+
+    def peek(self, h: int) -> int:
+        """The seq of id hash `h`, or -1."""
+        return int(_peek(self.ids, np.uint64(h)))
+
+    def snapshot(self, write: Callable[[Any], Any]) -> None:
+        """Write all through `write`."""
+        write(np.array(self.ids.shape, np.int64).tobytes())
+        write(memoryview(self.state).cast("B"))
+        write(memoryview(self.ids).cast("B"))
+
+    def restore(self, read: Callable[[int], bytes]) -> None:
+        """Read what `snapshot` wrote. Raises `EvidenceError` if its size is another."""
+        shape = np.frombuffer(read(16), np.int64)
+        if tuple(shape) != self.ids.shape:
+            raise EvidenceError("the snapshot remembers another number of ids")
+        self.state[:] = np.frombuffer(read(16), np.int64)
+        self.ids[:] = np.frombuffer(read(self.ids.nbytes), np.uint64).reshape(self.ids.shape)

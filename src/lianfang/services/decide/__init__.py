@@ -1,0 +1,27 @@
+"""The decision of a payment: features, lists, model, rules, policy; and the door it comes through."""
+
+from lianfang.services.decide.book import RuleBook, hot_path, merge, rule_book, version_of
+from lianfang.services.decide.decider import DECISION, OUTCOME, Decider, Journal
+from lianfang.services.decide.door import Door
+from lianfang.services.decide.facts import flattener
+from lianfang.services.decide.lists import LIST_SCHEMA, ListBook, ListHit, list_table
+from lianfang.services.decide.policy import settle
+
+__all__ = [
+    "DECISION",
+    "LIST_SCHEMA",
+    "OUTCOME",
+    "Decider",
+    "Door",
+    "Journal",
+    "ListBook",
+    "ListHit",
+    "RuleBook",
+    "flattener",
+    "hot_path",
+    "list_table",
+    "merge",
+    "rule_book",
+    "settle",
+    "version_of",
+]

@@ -1,0 +1,115 @@
+"""A rule book: policy, features, rules and lists of one version, checked and compiled, never changed. Swapped whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lianfang.engines.expr import Environment, check, compile_predicates
+from lianfang.engines.features import Plan, compile_plan, declare
+from lianfang.engines.hotpath import HotPath
+from lianfang.engines.hotpath.journey import LIST_PATHS
+from lianfang.engines.rules import Compiled, Evaluate, compile_rules
+from lianfang.kernel.errors import InputError
+from lianfang.services.decide.facts import Flatten, flattener
+from lianfang.services.decide.lists import ListBook
+from lianfang.services.decide.policy import rule_reason
+from lianfang.wire import Policy, Reason, Rule, RuleSet, write
+
+
+@dataclass(frozen=True)
+class RuleBook:
+    """What the decider needs of one version. Build with `rule_book`."""
+
+    ruleset: RuleSet
+    policy: Policy
+    plan: Plan
+    compiled: Compiled
+    lists: ListBook
+    layout: tuple[str, ...]
+    flatten: Flatten
+    evaluate: Evaluate
+    mask: Callable[[tuple[Any, ...]], int]
+    numbers: tuple[int, ...]
+    """Where in the row the plan's integers stand."""
+    reasons: tuple[Reason, ...]
+    """Each compiled rule's reason, by index."""
+    rules_version: str
+    quarantined: frozenset[str] = frozenset()
+
+    @property
+    def text_fields(self) -> tuple[str, ...]:
+        """Row columns that are hashed."""
+        return ("id", *self.plan.fields, *LIST_PATHS)
+
+
+def merge(sets: Iterable[RuleSet]) -> RuleSet:
+    """Several files as one rule set. A policy may stand in one of them; ids and names may not repeat."""
+    policy: Policy | None = None
+    features = []
+    rules: list[Rule] = []
+    for one in sets:
+        if one.policy is not None:
+            if policy is not None:
+                raise InputError("two files give a policy; keep one")
+            policy = one.policy
+        features += one.features
+        rules += one.rules
+    for noun, names in (("rule", [r.id for r in rules]), ("feature", [f.name for f in features])):
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise InputError(f"the {noun} {twice[0]} is given twice", twice[0])
+    return RuleSet(policy=policy, features=tuple(features), rules=tuple(rules))
+
+
+def version_of(value: Any) -> str:
+    """A short name for content: the first 12 hex digits of the SHA-256 of its JSON."""
+    return hashlib.sha256(write(value)).hexdigest()[:12]
+
+
+def rule_book(ruleset: RuleSet, lists: ListBook, known_lists: Iterable[str] = (), quarantined: frozenset[str] = frozenset()) -> RuleBook:
+    """Checks and compiles. Raises `InputError` (`RuleError`, `FeatureError`) naming what is wrong and where.
+
+    `known_lists`: lists that exist though they may be empty now, so that rules may name them.
+    """
+    plan = compile_plan(declare(ruleset.features))
+    env = Environment(features=plan.names, lists=lists.names | frozenset(known_lists))
+    compiled = compile_rules(ruleset.rules, env).without(quarantined)
+    filters = [check(text, Environment()) for text in plan.filters]
+    layout = _layout(plan, compiled, filters)
+    return RuleBook(
+        ruleset=ruleset,
+        policy=ruleset.policy or Policy(),
+        plan=plan,
+        compiled=compiled,
+        lists=lists,
+        layout=layout,
+        flatten=flattener(layout),
+        evaluate=compiled.bind(layout),
+        mask=compile_predicates(filters, layout) if filters else _no_filters,
+        numbers=tuple(layout.index(path) for path in plan.integers),
+        reasons=tuple(rule_reason(rule) for rule in compiled.rules),
+        rules_version=version_of(ruleset),
+        quarantined=quarantined,
+    )
+
+
+def hot_path(book: RuleBook, key: Any, *, memory_bytes: int, ids_remembered: int) -> HotPath:
+    """The live state that a book of these features needs."""
+    hot = HotPath(book.plan, key, memory_bytes=memory_bytes, ids_remembered=ids_remembered)
+    hot.lists = book.lists.table
+    return hot
+
+
+def _layout(plan: Plan, compiled: Compiled, filters: Sequence[Any]) -> tuple[str, ...]:
+    """id and time first, then whatever anything reads."""
+    wanted = dict.fromkeys(("id", "time", "amount", *plan.fields, *plan.integers, *LIST_PATHS, *compiled.paths))
+    for one in filters:
+        wanted |= dict.fromkeys(one.paths)
+    return tuple(wanted)
+
+
+def _no_filters(row: tuple[Any, ...]) -> int:
+    return 0

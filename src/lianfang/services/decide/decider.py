@@ -1,0 +1,236 @@
+"""The decider's core: one payment in, one answer out, its record appended to the journal. No I/O, no clock of its own.
+
+Whatever goes wrong on the way, the answer is unsure and at least a challenge; it is never silently an allow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, Protocol
+
+from lianfang.engines.hotpath import FRESH, HotPath
+from lianfang.engines.hotpath.journey import LIST_PATHS
+from lianfang.engines.rules import NO_HITS, Hits
+from lianfang.engines.scoring import Scorer
+from lianfang.kernel import limits
+from lianfang.kernel.errors import ConflictError, EvidenceError, InputError
+from lianfang.kernel.instant import SECOND, moment
+from lianfang.services.decide.book import RuleBook, rule_book
+from lianfang.services.decide.facts import Row
+from lianfang.services.decide.lists import ListHit
+from lianfang.services.decide.policy import list_reason, settle, unsure_reason
+from lianfang.wire import Action, Decision, Outcome, Payment, Reason, Versions, read_payment, write
+
+DECISION: Final = 1
+OUTCOME: Final = 2
+"""Kinds of journal record."""
+PROFILE_EVERY: Final = 4_096
+"""One payment in so many is used to time each rule alone."""
+SLOW_TIMES: Final = 3
+"""A rule is quarantined when it was too slow so many times in a row."""
+NO_TAGS: Final[dict[str, tuple[str | None, int | None, int | None]]] = {}
+NO_LISTS: Final[dict[str, frozenset[str]]] = {}
+_SKEW = limits.CLOCK_SKEW_MAX_S * SECOND
+
+
+class Recorded(Protocol):
+    """What the core reads of a journal record: the payment's bytes and the answer's."""
+
+    @property
+    def parts(self) -> tuple[bytes, ...]: ...
+
+
+class Journal(Protocol):
+    """Where decisions are recorded. `append` buffers; making it durable before the answer leaves is the door's work."""
+
+    next_seq: int
+
+    def ready(self) -> None: ...
+    def append(self, kind: int, at: int, parts: tuple[bytes, ...]) -> int: ...
+    def read(self, seq: int) -> Recorded: ...
+
+
+class Decider:
+    """Owns the live state. `ticks` is a monotonic clock in nanoseconds; `now` arguments are microseconds, UTC."""
+
+    def __init__(self, book: RuleBook, hot: HotPath, journal: Journal, scorer: Scorer, ticks: Callable[[], int], *, rule_budget_us: int = 1_000) -> None:
+        self.hot = hot
+        self.journal = journal
+        self.scorer = scorer
+        self.counters: Counter[str] = Counter()
+        self.rule_hits: Counter[str] = Counter()
+        self._ticks = ticks
+        self._budget_ns = rule_budget_us * 1_000
+        self._slow: Counter[str] = Counter()
+        self._until_profile = PROFILE_EVERY
+        self.use(book)
+
+    def use(self, book: RuleBook) -> None:
+        """Decide by this book from now on. Raises `ConflictError` if it counts other features than the live state."""
+        if book.plan.signature != self.hot.state.plan.signature:
+            raise ConflictError("the feature declarations have changed; restart the decider to count them from the journal")
+        self.book = book
+        self.hot.lists = book.lists.table
+        self._text = self.hot.text(book.layout)
+        self._at = book.layout.index("time")
+        self._versions = Versions(
+            rules=book.rules_version,
+            lists=book.lists.version,
+            features=book.plan.signature,
+            model=self.scorer.version,
+        )
+        self._standing = self._standing_doubts(book)
+
+    def _standing_doubts(self, book: RuleBook) -> tuple[Reason, ...]:
+        """Doubts that hold for every payment under this book."""
+        codes = []
+        if not any(rule.mode == "live" for rule in book.compiled.rules):
+            codes.append("no-rules")
+        if book.quarantined:
+            codes.append("rule-quarantined")
+        if book.policy.model_required and self.scorer.version is None:
+            codes.append("model-missing")
+        return tuple(unsure_reason(code, book.policy) for code in codes)
+
+    def decide(self, raw: bytes, payment: Payment, now: int, *, late: bool = False) -> tuple[int, bytes]:
+        """(seq that must be durable before the answer may leave, the answer as JSON).
+
+        Raises `InputError` for a time ahead of the clock, `ConflictError` for a changed payment under an old id, and
+        `DependencyError` while the journal cannot be written; after any of them nothing was counted.
+        """
+        book, hot, journal = self.book, self.hot, self.journal
+        row = book.flatten(payment)
+        at = row[self._at]
+        if at > now + _SKEW:
+            raise InputError(f"the payment's time is more than {limits.CLOCK_SKEW_MAX_S} s ahead of this node's clock", "$.time")
+        journal.ready()  # before anything is counted: a payment that cannot be recorded is not decided
+        seq = journal.next_seq
+        before = hot.step(self._text(row), seq, at, book.mask(row), [row[i] or 0 for i in book.numbers])
+        if before != FRESH:
+            return self._again(before, payment)
+        features = hot.features.tolist()
+        try:
+            action, reasons, score, points, shadow = self._judge(book, row, features, at, late)
+        except Exception:  # an engine's fault must not become an unanswered payment
+            self.counters["engine_errors"] += 1
+            doubt = unsure_reason("engine-error", book.policy)
+            action, reasons, score, points, shadow = doubt.action or "challenge", (doubt,), math.nan, 0, ()
+        answer = write(
+            Decision(
+                payment_id=payment.id,
+                action=action,
+                reasons=reasons,
+                score=score if score == score else None,
+                points=points,
+                unsure=any(r.source == "system" for r in reasons),
+                shadow=shadow,
+                decided_at=moment(now),
+                seq=seq,
+                versions=self._versions,
+            )
+        )
+        journal.append(DECISION, now, (raw, answer, hot.features.tobytes()))
+        self.counters[action] += 1
+        return seq, answer
+
+    def _judge(
+        self, book: RuleBook, row: Row, features: list[float], at: int, late: bool
+    ) -> tuple[Action, tuple[Reason, ...], float, int, tuple[str, ...]]:
+        doubts = self._standing
+        if late:
+            self.counters["late"] += 1
+            doubts = (*doubts, unsure_reason("deadline-passed", book.policy))
+        listed = self._listed(book, row, at) if self.hot.listed else ()
+        names = _names(listed) if listed else NO_LISTS
+        score = self.scorer(features)
+        hits = NO_HITS
+        if not late:
+            hits = book.evaluate(row, features, names, NO_TAGS, score, at)
+            self._until_profile -= 1
+            if self._until_profile <= 0:
+                self._profile(book, row, features, names, score, at)
+        if hits is NO_HITS and not listed and not doubts and not score >= book.policy.challenge_score:
+            return "allow", (), score, 0, ()
+        if hits.failed:
+            doubts = (*doubts, *self._failures(book, hits))
+        reasons = [*(list_reason(hit, book.policy) for hit in listed), *(book.reasons[i] for i in hits.fired), *doubts]
+        for reason in reasons:
+            self.rule_hits[reason.name] += 1
+        action, ordered, points = settle(book.policy, reasons, score)
+        return action, ordered, score, points, tuple(book.compiled.rules[i].id for i in hits.shadow)
+
+    def _listed(self, book: RuleBook, row: Row, at: int) -> tuple[ListHit, ...]:
+        found: list[ListHit] = []
+        first = book.layout
+        for i, group in enumerate(self.hot.groups.tolist()):
+            if group >= 0:
+                found += book.lists.hits(i, group, row[first.index(LIST_PATHS[i])], at)
+        return tuple(found)
+
+    def _failures(self, book: RuleBook, hits: Hits) -> tuple[Reason, ...]:
+        failed = [book.compiled.rules[i] for i, _ in hits.failed]
+        for rule in failed:
+            self.counters["rule_failures"] += 1
+            self.rule_hits[f"{rule.id} (failed)"] += 1
+        return tuple(unsure_reason("rule-failed", book.policy, rule.id) for rule in failed if rule.mode == "live")
+
+    def _profile(self, book: RuleBook, row: Row, features: list[float], names: dict[str, frozenset[str]], score: float, at: int) -> None:
+        """Times each rule alone; one that is too slow several times in a row is taken out, and every answer is unsure."""
+        self._until_profile = PROFILE_EVERY
+        taken = book.compiled.profile(row, features, names, NO_TAGS, score, at, layout=book.layout, clock=self._ticks)
+        slow = {book.compiled.rules[i].id for i, ns in taken if ns > self._budget_ns}
+        self._slow = Counter({rule: self._slow[rule] + 1 for rule in slow})
+        out = frozenset(rule for rule, times in self._slow.items() if times >= SLOW_TIMES)
+        if out:
+            self.counters["rules_quarantined"] += len(out)
+            self.use(rule_book(book.ruleset, book.lists, book.lists.names, book.quarantined | out))
+        elif slow:
+            self._until_profile = 1  # look again at once
+
+    def _again(self, seq: int, payment: Payment) -> tuple[int, bytes]:
+        """The same answer to the same payment; `ConflictError` to another one under its id."""
+        parts = self.journal.read(seq).parts
+        if len(parts) < 2:
+            raise EvidenceError(f"record {seq} of the journal is not a decision; run `lianfang journal verify`")
+        if read_payment(parts[0]) != payment:
+            raise ConflictError("a payment with this id was already decided, and it was not the same payment", "$.id")
+        self.counters["repeated"] += 1
+        return seq, parts[1]
+
+    def learn(self, raw: bytes, outcome: Outcome, now: int) -> int:
+        """Record an outcome; the seq that must be durable before it is acknowledged."""
+        self.counters[f"outcome_{outcome.label}"] += 1
+        return self.journal.append(OUTCOME, now, (raw,))
+
+    def found(self, payment_id: str) -> bytes | None:
+        """The answer given to a payment, if it is remembered."""
+        seq = self.hot.seen(payment_id)
+        if seq < 0:
+            return None
+        parts = self.journal.read(seq).parts
+        same = len(parts) >= 2 and read_payment(parts[0]).id == payment_id
+        return parts[1] if same else None
+
+    def relive(self, seq: int, parts: tuple[bytes, ...]) -> bool:
+        """Count a journaled decision again after a restart. False if its features come out otherwise than recorded."""
+        payment = read_payment(parts[0])
+        row = self.book.flatten(payment)
+        numbers = [row[i] or 0 for i in self.book.numbers]
+        if self.hot.step(self._text(row), seq, row[self._at], self.book.mask(row), numbers) != FRESH:
+            return True
+        return len(parts) < 3 or self.hot.features.tobytes() == parts[2]
+
+    def without_quarantine(self) -> None:
+        """Give quarantined rules another chance, at an operator's word."""
+        self._slow.clear()
+        self.use(replace(rule_book(self.book.ruleset, self.book.lists, self.book.lists.names)))
+
+
+def _names(hits: tuple[ListHit, ...]) -> dict[str, frozenset[str]]:
+    names: dict[str, frozenset[str]] = {}
+    for hit in hits:
+        names[hit.path] = names.get(hit.path, frozenset()) | {hit.list}
+    return names

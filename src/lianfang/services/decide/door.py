@@ -1,0 +1,242 @@
+"""The decider's door: HTTP in, durable answers out. Routes, keys, deadlines; the thinking is done by `decider`.
+
+    POST /v1/decisions        one payment or a list of them        scope decide
+    GET  /v1/decisions/{id}   the answer given before               scope read
+    POST /v1/outcomes         what a payment turned out to be       scope outcomes
+    GET  /healthz /readyz /metrics                                  open
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, Protocol
+from urllib.parse import unquote
+
+import msgspec
+
+from lianfang.engines.evaluate import Histogram
+from lianfang.infra.http import Request, Slot, problem, response
+from lianfang.kernel import limits
+from lianfang.kernel.errors import DependencyError, InputError, LianfangError, TooLargeError
+from lianfang.services.decide.decider import Decider
+from lianfang.wire import input_error, read_outcome, read_payment
+from lianfang.wire.strict import refuse_ambiguous
+
+DECISIONS: Final = b"/v1/decisions"
+OUTCOMES: Final = b"/v1/outcomes"
+_ONE: Final = b"/v1/decisions/"
+_JSON: Final = b"application/json"
+_ACKNOWLEDGED: Final = b'{"recorded":true}'
+_read_raws: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class DurableJournal(Protocol):
+    """What the door needs of the journal: start a commit, and know how far it has come."""
+
+    durable_seq: int
+
+    def commit_soon(self) -> None: ...
+
+
+class Authorize(Protocol):
+    """Checks the `Authorization` header (None when absent) for a scope; `cost` counts against the key's rate.
+
+    Raises `AccessError`.
+    """
+
+    def __call__(self, header: bytes | None, scope: str, cost: int) -> None: ...
+
+
+class Owed(NamedTuple):
+    """An answer that leaves when record `seq` is durable."""
+
+    seq: int
+    slot: Slot
+    answer: bytes
+    since: int
+    payments: int
+
+
+class Door:
+    """Handler of the decider's HTTP server. `wall` gives microseconds UTC, `ticks` monotonic nanoseconds."""
+
+    def __init__(
+        self,
+        decider: Decider,
+        journal: DurableJournal,
+        authorize: Authorize,
+        *,
+        wall: Callable[[], int],
+        ticks: Callable[[], int],
+        deadline_ms: int,
+        waiting_max: int,
+        pages: dict[bytes, Callable[[], tuple[int, bytes, bytes]]],
+    ) -> None:
+        self.decider = decider
+        self.latency = Histogram()
+        """Microseconds from whole request to durable answer, of each payment."""
+        self.refused: Counter[str] = Counter()
+        self._journal = journal
+        self._authorize = authorize
+        self._wall = wall
+        self._ticks = ticks
+        self._deadline_ns = deadline_ms * 1_000_000
+        self._waiting_max = waiting_max
+        self._pages = pages
+        self._owed: deque[Owed] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """Answers not yet durable."""
+        return len(self._owed)
+
+    def handle(self, request: Request, slot: Slot) -> bytes | None:
+        """Answers, or returns None and answers when durable. Raises our errors for the server to show."""
+        target = request.target
+        try:
+            if target == DECISIONS:
+                return self._decide(request, slot)
+            if target == OUTCOMES:
+                return self._outcome(request, slot)
+            path = target.partition(b"?")[0]
+            if path in self._pages:
+                _only(request, b"GET", b"HEAD")
+                status, body, kind = self._pages[path]()
+                return response(status, body, kind)
+            if path.startswith(_ONE):
+                return self._show(request, path[len(_ONE) :])
+        except LianfangError as why:
+            self.refused[why.code] += 1
+            raise
+        except _WrongMethod as why:
+            return problem(405, "wrong-method", f"{request.method.decode('latin-1')} is not for this path", headers=(("Allow", str(why)),))
+        return problem(404, "not-found", "there is nothing at this path; GET /openapi.json lists what there is")
+
+    def _decide(self, request: Request, slot: Slot) -> bytes | None:
+        _only(request, b"POST")
+        since = self._ticks()
+        body = _json(request)
+        if body[:1] == b"[" or body.lstrip()[:1] == b"[":
+            return self._batch(request, slot, body, since)
+        self._authorize(request.headers.get(b"authorization"), "decide", 1)
+        self._room(1)
+        payment = read_payment(body)
+        seq, answer = self.decider.decide(body, payment, self._wall())
+        self._owe(seq, slot, response(200, answer), since, 1)
+        return None
+
+    def _batch(self, request: Request, slot: Slot, body: bytes, since: int) -> bytes | None:
+        """All are read before any is decided: a batch with a mistake in it decides nothing."""
+        refuse_ambiguous(body)
+        try:
+            raws = [bytes(raw) for raw in _read_raws(body)]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:
+            raise input_error(why) from why
+        if len(raws) > limits.BATCH_PAYMENTS_MAX:
+            raise TooLargeError(f"a batch has at most {limits.BATCH_PAYMENTS_MAX} payments, not {len(raws)}")
+        self._authorize(request.headers.get(b"authorization"), "decide", max(len(raws), 1))
+        self._room(len(raws))
+        payments = []
+        for i, raw in enumerate(raws):
+            try:
+                payments.append(read_payment(raw))
+            except InputError as why:
+                raise type(why)(why.what, f"$[{i}]{why.where.removeprefix('$')}") from why
+        answers = []
+        last = 0
+        for i, (raw, payment) in enumerate(zip(raws, payments, strict=True)):
+            try:
+                seq, answer = self.decider.decide(raw, payment, self._wall(), late=self._ticks() - since > self._deadline_ns)
+            except InputError as why:  # ahead of the clock, or another payment under an old id: the others stand
+                answers.append(msgspec.json.encode({"payment_id": payment.id, "refused": why.code, "detail": why.what}))
+                self.refused[why.code] += 1
+                continue
+            last = max(last, seq)
+            answers.append(answer)
+        whole = response(200, b"[" + b",".join(answers) + b"]")
+        if not last:
+            return whole
+        self._owe(last, slot, whole, since, len(answers))
+        return None
+
+    def _outcome(self, request: Request, slot: Slot) -> bytes | None:
+        _only(request, b"POST")
+        self._authorize(request.headers.get(b"authorization"), "outcomes", 1)
+        body = _json(request)
+        outcome = read_outcome(body)
+        self._room(1)
+        seq = self.decider.learn(body, outcome, self._wall())
+        self._owe(seq, slot, response(202, _ACKNOWLEDGED), self._ticks(), 0)
+        return None
+
+    def _show(self, request: Request, quoted: bytes) -> bytes:
+        _only(request, b"GET", b"HEAD")
+        self._authorize(request.headers.get(b"authorization"), "read", 1)
+        payment_id = unquote(quoted.decode("latin-1"), errors="replace")
+        if not 0 < len(payment_id) <= limits.ID_LENGTH_MAX:
+            raise InputError(f"a payment's id has 1 to {limits.ID_LENGTH_MAX} characters", "path")
+        answer = self.decider.found(payment_id)
+        if answer is None:
+            return problem(404, "not-found", "no decision with this id is among those this node remembers")
+        return response(200, answer)
+
+    def _room(self, payments: int) -> None:
+        if len(self._owed) + payments > self._waiting_max + limits.BATCH_PAYMENTS_MAX or len(self._owed) >= self._waiting_max:
+            raise DependencyError(f"{len(self._owed)} answers are waiting to become durable; try again", "overloaded")
+
+    def _owe(self, seq: int, slot: Slot, answer: bytes, since: int, payments: int) -> None:
+        if seq <= self._journal.durable_seq:  # asked before and long durable
+            slot.answer = answer
+            return
+        self._owed.append(Owed(seq, slot, answer, since, payments))
+        self._journal.commit_soon()
+
+    def on_durable(self, up_to: int) -> None:
+        """Records up to `up_to` survive anything now: their answers may leave. In the order of arrival."""
+        owed = self._owed
+        now = self._ticks()
+        record = self.latency.record
+        touched: dict[Any, None] = {}
+        while owed and owed[0].seq <= up_to:
+            _, slot, answer, since, payments = owed.popleft()
+            slot.answer = answer
+            touched[slot.connection] = None
+            if payments:
+                record((now - since) / 1_000)
+        for connection in touched:
+            connection.flush()
+
+    def on_failed(self, error: DependencyError, from_seq: int, up_to: int) -> None:
+        """Nothing that waits can be promised. The decisions are kept: the same payment asked again gets the same answer."""
+        touched: dict[Any, None] = {}
+        refusal = problem(503, error.code, str(error), headers=(("Retry-After", "1"),))
+        for one in self._owed:
+            one.slot.answer = refusal
+            touched[one.slot.connection] = None
+            self.refused[error.code] += 1
+        self._owed.clear()
+        for connection in touched:
+            connection.flush()
+
+
+class _WrongMethod(Exception):
+    pass
+
+
+def _only(request: Request, *methods: bytes) -> None:
+    if request.method not in methods:
+        raise _WrongMethod(", ".join(m.decode() for m in methods))
+
+
+def _json(request: Request) -> bytes:
+    kind = request.headers.get(b"content-type", _JSON)
+    if kind is not _JSON and kind.partition(b";")[0].strip().lower() != _JSON:
+        raise UnsupportedBody("the body must be application/json", "Content-Type")
+    return request.body
+
+
+class UnsupportedBody(InputError):
+    """A body that is not JSON."""
+
+    code = "unsupported-media-type"

@@ -1,0 +1,73 @@
+"""A payment as a row: one flat tuple of just the values that the rule book in force reads.
+
+The function that makes the row is generated once per rule book, so a payment costs one attribute access per value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from lianfang.kernel.errors import InputError
+from lianfang.wire import Payment, catalogue
+
+Row = tuple[Any, ...]
+Flatten = Callable[[Payment], Row]
+ATTRIBUTE = "attributes."
+SURROUNDINGS = "surroundings"
+
+
+def flattener(layout: Sequence[str]) -> Flatten:
+    """A function from a payment to its row. Times become microseconds, missing values None."""
+    parts = sorted({path.split(".")[0] for path in layout if "." in path and not path.startswith(ATTRIBUTE)})
+    head = [f"    {part} = p.{part}" for part in parts]
+    values = ", ".join(_value(path) for path in layout)
+    source = "\n".join(["def flatten(p):", *head, f"    return ({values},)"])
+    scope: dict[str, Any] = {
+        "_us": _microseconds,
+        "_text": _attribute_text,
+        "_number": _attribute_number,
+        "_flag": _attribute_flag,
+        "_codes": _codes,
+    }
+    exec(compile(source, "<facts>", "exec"), scope)  # noqa: S102 - paths of our own catalogue only
+    made: Flatten = scope["flatten"]
+    return made
+
+
+def _value(path: str) -> str:
+    if path == SURROUNDINGS:
+        return "_codes(p)"
+    if path.startswith(ATTRIBUTE):
+        name, _, kind = path.removeprefix(ATTRIBUTE).rpartition(":")
+        return f"_{kind}(p.attributes, {name!r})"
+    field = catalogue().get(path)
+    if field is None:
+        raise InputError(f"{path!r} is not a field of a payment")
+    access = path if "." in path else f"p.{path}"
+    return f"_us({access})" if field.type == "time" else access
+
+
+def _microseconds(at: datetime | None) -> int | None:
+    # A float holds microseconds exactly until the year 2255.
+    return None if at is None else round(at.timestamp() * 1_000_000)
+
+
+def _attribute_text(attributes: dict[str, Any], name: str) -> str | None:
+    value = attributes.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _attribute_number(attributes: dict[str, Any], name: str) -> float | None:
+    value = attributes.get(name)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _attribute_flag(attributes: dict[str, Any], name: str) -> bool | None:
+    value = attributes.get(name)
+    return value if isinstance(value, bool) else None
+
+
+def _codes(p: Payment) -> tuple[str, ...]:
+    return tuple(f.code for f in p.surroundings)

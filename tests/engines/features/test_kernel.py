@@ -1,0 +1,222 @@
+"""The compiled kernel against the naive reference, on payments that Hypothesis makes up."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lianfang.engines.expr import Environment, check, compile_predicates
+from lianfang.engines.features import Declared, FeatureState, Plan, compile_plan, declare, feed
+from lianfang.engines.features import memory as m
+from lianfang.engines.features import plan as plan_module
+from lianfang.engines.keyed import HashKey
+from lianfang.kernel.errors import EvidenceError
+from lianfang.kernel.instant import DAY, HOUR, MINUTE, SECOND
+from lianfang.wire import Feature
+from tests.engines.features.reference import WHERES, Event, Reference
+
+LAYOUT = ("payer.account", "payee.account", "device.id", "amount", "kind", "channel", "session.failed_attempts")
+START = 1_700_000_000 * SECOND
+KEY = HashKey(0x0706050403020100, 0x0F0E0D0C0B0A0908)
+
+aggregates = st.sampled_from(
+    [
+        "count of",
+        "sum(amount) of",
+        "mean(amount) of",
+        "max(amount) of",
+        "sum(session.failed_attempts) of",
+        "max(session.failed_attempts) of",
+        "mean(session.failed_attempts) of",
+        "distinct(payee.account) of",
+        "distinct(device.id) of",
+        "first",
+        "last",
+    ]
+)
+keys = st.sampled_from(["payer.account", "payee.account", "device.id", "payer.account, payee.account"])
+windows = st.sampled_from(["1m", "90s", "1h", "24h", "25h", "7d", "30d", "90d"])
+wheres = st.sampled_from(["", *(f" where {w}" for w in WHERES)])
+
+
+@st.composite
+def definitions(draw: st.DrawFn) -> str:
+    agg = draw(aggregates)
+    head = f"seconds since {agg} payment" if agg in ("first", "last") else f"{agg} payments"
+    including = draw(st.sampled_from(["", " including this"]))
+    return f"{head}{draw(wheres)} by {draw(keys)} over {draw(windows)}{including}"
+
+
+def few(letter: str, n: int) -> st.SearchStrategy[str | None]:
+    return st.sampled_from([None, *(f"{letter}{i}" for i in range(n))])
+
+
+steps = st.one_of(
+    st.just(0),
+    st.sampled_from([SECOND, MINUTE, HOUR, DAY, 7 * DAY]),
+    st.sampled_from([-1, 1, -SECOND, -MINUTE, -HOUR - 1, -2 * HOUR, -DAY, -8 * DAY, HOUR - 1, DAY + 1]),
+    st.integers(-2 * HOUR, 3 * DAY),
+)
+payments = st.fixed_dictionaries(
+    {
+        "payer.account": few("a", 2),
+        "payee.account": few("b", 3),
+        "device.id": few("d", 2),
+        "amount": st.integers(0, 100),
+        "kind": st.sampled_from(["qr", "card"]),
+        "channel": st.sampled_from([None, "web", "atm"]),
+        "session.failed_attempts": st.sampled_from([None, 0, 1, 5]),
+    }
+)
+histories = st.lists(st.tuples(steps, payments), min_size=1, max_size=25)
+
+
+class Live:
+    """A feature state fed by rows, as the decider feeds it."""
+
+    def __init__(self, declared: tuple[Declared, ...], plan: Plan | None = None) -> None:
+        self.plan = plan or compile_plan(declared)
+        self.state = FeatureState(self.plan, KEY, memory_bytes=1 << 24)
+        self.text = feed(self.plan, LAYOUT)
+        self.mask = compile_predicates([check(f, Environment()) for f in self.plan.filters], LAYOUT)
+
+    def observe(self, event: Event) -> list[float]:
+        row = tuple(event.values[path] for path in LAYOUT)
+        numbers = [int(event.values[path] or 0) for path in self.plan.integers]
+        return self.state.observe(self.text(row), numbers, event.at, self.mask(row))
+
+
+def declared_from(texts: list[str]) -> tuple[Declared, ...]:
+    return declare([Feature(name=f"f{i}", define=text) for i, text in enumerate(texts)])
+
+
+def events_from(history: list[tuple[int, dict[str, str | int | None]]]) -> list[Event]:
+    at, events = START, []
+    for step, values in history:
+        at += step
+        events.append(Event(at, values))
+    return events
+
+
+def same(a: list[float], b: list[float]) -> bool:
+    return len(a) == len(b) and all(x == y or (math.isnan(x) and math.isnan(y)) for x, y in zip(a, b, strict=True))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(definitions(), min_size=1, max_size=6), histories)
+def test_every_feature_equals_the_naive_reference(texts: list[str], history: list[tuple[int, dict[str, str | int | None]]]) -> None:
+    declared = declared_from(texts)
+    live, reference = Live(declared), Reference(declared)
+    for n, event in enumerate(events_from(history)):
+        want, got = reference.observe(event), live.observe(event)
+        assert same(want, got), (n, texts, want, got)
+
+
+def one(text: str, *history: tuple[int, dict[str, str | int | None]]) -> list[float]:
+    live = Live(declared_from([text]))
+    return [live.observe(Event(START + at, {**dict.fromkeys(LAYOUT), "amount": 10, "kind": "qr", **v}))[0] for at, v in history]
+
+
+def test_the_lower_edge_is_inside_the_window_and_the_upper_is_not() -> None:
+    a: dict[str, str | int | None] = {"payer.account": "a"}
+    history = [(0, a), (0, a), (HOUR, a), (HOUR + 1, a)]
+    assert one("count of payments by payer.account over 1h", *history) == [0, 0, 2, 1]
+
+
+def test_a_late_payment_sees_only_what_was_before_it_and_counts_for_later_ones() -> None:
+    a: dict[str, str | int | None] = {"payer.account": "a"}
+    history = [(10 * MINUTE, a), (5 * MINUTE, a), (11 * MINUTE, a)]
+    assert one("count of payments by payer.account over 1h", *history) == [0, 0, 2]
+
+
+def test_a_null_key_makes_a_null_feature() -> None:
+    assert math.isnan(one("count of payments by payer.account over 1h", (0, {}))[0])
+
+
+def test_a_correction_is_a_payment_of_its_own_and_both_are_counted() -> None:
+    a: dict[str, str | int | None] = {"payer.account": "a"}
+    history = [(0, a), (MINUTE, {**a, "amount": 7}), (2 * MINUTE, a)]
+    assert one("sum(amount) of payments by payer.account over 1h", *history) == [0, 10, 17]
+
+
+def test_a_busy_key_is_counted_over_its_newest_payments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_module, "EVENTS_MAX", 8)
+    declared = declared_from(["count of payments by payer.account over 1h", "sum(amount) of payments by payer.account over 1h"])
+    live = Live(declared)
+    for ring in range(1):
+        at = int(live.plan.words[4 + 5]) + ring * plan_module.RING_WORDS
+        live.plan.words[at + 4] = 8
+    reference = Reference(declared, events_max=8)
+    for i in range(40):
+        event = Event(START + i * SECOND, {**dict.fromkeys(LAYOUT), "payer.account": "a", "amount": i, "kind": "qr"})
+        assert same(reference.observe(event), live.observe(event))
+    assert live.state.counters["truncated"] > 0
+
+
+def test_expired_keys_give_their_memory_back() -> None:
+    live = Live(declared_from(["count of payments by payer.account over 1m"]))
+    for i in range(2_000):
+        live.observe(Event(START + i * SECOND, {**dict.fromkeys(LAYOUT), "payer.account": f"a{i}", "amount": 1, "kind": "qr"}))
+    used = live.state.used_bytes
+    later = START + 10 * DAY
+    for i in range(40_000):  # the sweep looks at two slots a payment, of an index of 65,536
+        live.observe(Event(later + i, {**dict.fromkeys(LAYOUT), "payer.account": "b", "amount": 1, "kind": "qr"}))
+    assert live.state.keys == 1
+    assert live.state.counters["expired"] == 2_000
+    for i in range(2_000):
+        live.observe(Event(later + i, {**dict.fromkeys(LAYOUT), "payer.account": f"c{i}", "amount": 1, "kind": "qr"}))
+    assert live.state.used_bytes <= used * 1.6  # "b" alone grew a ring of its own
+
+
+def test_full_memory_makes_features_null_and_says_so_but_never_wrong() -> None:
+    declared = declared_from(["count of payments by payer.account over 24h"])
+    plan = compile_plan(declared)
+    live = Live(declared, plan)
+    live.state = FeatureState(plan, KEY, memory_bytes=8 * (m.FIRST_WORD + 200))
+    seen = [
+        live.observe(Event(START + i, {**dict.fromkeys(LAYOUT), "payer.account": f"a{i}", "amount": 1, "kind": "qr"}))[0]
+        for i in range(100)
+    ]
+    assert live.state.counters["full"] > 0
+    assert all(math.isnan(v) or v == 0 for v in seen)
+    assert math.isnan(seen[-1])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(definitions(), min_size=1, max_size=4), histories, histories)
+def test_a_restored_snapshot_goes_on_with_the_same_numbers(
+    texts: list[str],
+    before: list[tuple[int, dict[str, str | int | None]]],
+    after: list[tuple[int, dict[str, str | int | None]]],
+) -> None:
+    declared = declared_from(texts)
+    first, second = Live(declared), Live(declared)
+    for event in events_from(before):
+        first.observe(event)
+    kept = io.BytesIO()
+    first.state.snapshot(kept.write, {"seq": 7})
+    kept.seek(0)
+    assert second.state.restore(kept.readinto) == {"seq": 7}  # type: ignore[arg-type]
+    for event in events_from(after):
+        assert same(first.observe(event), second.observe(event))
+
+
+def test_a_snapshot_of_other_declarations_is_refused() -> None:
+    kept = io.BytesIO()
+    Live(declared_from(["count of payments by payer.account over 1h"])).state.snapshot(kept.write, {})
+    kept.seek(0)
+    other = Live(declared_from(["count of payments by payer.account over 2h"]))
+    with pytest.raises(EvidenceError, match="other feature declarations"):
+        other.state.restore(kept.readinto)  # type: ignore[arg-type]
+
+
+def test_a_cut_snapshot_is_refused() -> None:
+    live = Live(declared_from(["count of payments by payer.account over 1h"]))
+    kept = io.BytesIO()
+    live.state.snapshot(kept.write, {})
+    with pytest.raises(EvidenceError, match="ends too early"):
+        live.state.restore(io.BytesIO(kept.getvalue()[:-1]).readinto)  # type: ignore[arg-type]
