@@ -45,6 +45,14 @@ def test_a_follower_goes_on_from_any_seq(tmp_path: Path, start: int, limit: int)
     follower.close()
 
 
+def test_a_follower_may_be_there_before_its_journal(tmp_path: Path) -> None:
+    follower = Follower(tmp_path / "j")
+    assert follower.poll() == []
+    fill(tmp_path / "j", 3)
+    assert len(follower.poll()) == 3
+    follower.close()
+
+
 def test_a_follower_says_what_damage_cost_and_goes_on(tmp_path: Path) -> None:
     fill(tmp_path, 40)
     firsts = segment_list(tmp_path)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from lianfang.infra.journal import DECISION, NOTE, JournalWriter, Record, verify
+from lianfang.infra.journal.ahead import Ahead, Blank
 from lianfang.infra.journal.files import segment_list, segment_path
 from lianfang.infra.journal.format import unpack_segment_header
 from lianfang.infra.journal.lanes import Job
@@ -181,6 +183,56 @@ def test_a_retry_that_fails_again_keeps_the_records(tmp_path: Path) -> None:
     writer.retry()
     assert writer.durable_seq == 1
     writer.close()
+
+
+@pytest.mark.faults
+def test_a_disk_too_slow_for_the_load_is_said_before_memory_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lianfang.infra.journal.writer.WAITING_BYTES_MAX", 1_000)
+    writer, _ = JournalWriter.open(tmp_path, segment_bytes=SMALL, ahead=0)
+    for _ in range(3):
+        writer.append(DECISION, 0, body(1))
+    with pytest.raises(DependencyError, match="too slow") as refused:
+        writer.append(DECISION, 0, body(1))
+    assert refused.value.code == "journal-unavailable"
+    assert writer.next_seq == 4
+    writer.commit_now()
+    assert writer.append(DECISION, 0, body(1)) == 4
+    writer.close()
+
+
+@pytest.mark.faults
+def test_a_blank_that_cannot_be_made_is_a_warning_until_one_is_needed(tmp_path: Path) -> None:
+    """Room in the living segment is used; the error stops the journal only when it is full, after a fresh attempt."""
+    tried = threading.Event()
+
+    class NoRoom(FaultyFiles):
+        def create(self, path: Path) -> int:
+            if self.error:
+                raise OSError(self.error, "no room")
+            return super().create(path)
+
+    files = NoRoom()
+    ahead = Ahead(files, tmp_path, SMALL, 1)
+    ahead.changed = tried.set
+    files.error = errno.ENOSPC
+    ahead.start()
+    assert tried.wait(20)
+    assert ahead.error is not None
+    assert ahead.error.errno == errno.ENOSPC
+    tried.clear()
+    assert ahead.take() is None, "the old error is forgotten, a new attempt begins"
+    assert tried.wait(20)
+    assert isinstance(ahead.take(), OSError)
+    files.error = 0
+    tried.clear()
+    assert ahead.take() is None
+    assert tried.wait(20)
+    blank = ahead.take()
+    assert isinstance(blank, Blank)
+    os.close(blank.fd)
+    ahead.close()
 
 
 async def in_loop(directory: Path, files: FaultyFiles | None, count: int, window_us: int = 0) -> tuple[list[int], int]:
