@@ -6,16 +6,20 @@ from lianfang.services.decide.door import Door
 from lianfang.services.decide.facts import flattener
 from lianfang.services.decide.lists import LIST_SCHEMA, ListBook, ListHit, list_table
 from lianfang.services.decide.policy import settle
+from lianfang.services.decide.replaying import RISK_STEP, Judged, Replayer
 
 __all__ = [
     "DECISION",
     "LIST_SCHEMA",
     "OUTCOME",
+    "RISK_STEP",
     "Decider",
     "Door",
     "Journal",
+    "Judged",
     "ListBook",
     "ListHit",
+    "Replayer",
     "RuleBook",
     "flattener",
     "hot_path",

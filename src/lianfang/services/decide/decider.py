@@ -29,10 +29,15 @@ OUTCOME: Final = 2
 """Kinds of journal record."""
 PROFILE_EVERY: Final = 4_096
 """One payment in so many is used to time each rule alone."""
+SETTLED_MAX: Final = 8_192
+"""Sets of rules whose outcome is kept instead of settled again."""
 SLOW_TIMES: Final = 3
 """A rule is quarantined when it was too slow so many times in a row."""
 NO_TAGS: Final[dict[str, tuple[str | None, int | None, int | None]]] = {}
 NO_LISTS: Final[dict[str, frozenset[str]]] = {}
+Judgement = tuple[Action, tuple[Reason, ...], float, int, tuple[str, ...]]
+"""Action, reasons by weight, score (NaN: none), points, rules in shadow that fired."""
+Settled = tuple[Action, tuple[Reason, ...], int]
 _SKEW = limits.CLOCK_SKEW_MAX_S * SECOND
 
 
@@ -56,7 +61,7 @@ class Journal(Protocol):
 class Decider:
     """Owns the live state. `ticks` is a monotonic clock in nanoseconds; `now` arguments are microseconds, UTC."""
 
-    def __init__(self, book: RuleBook, hot: HotPath, journal: Journal, scorer: Scorer, ticks: Callable[[], int], *, rule_budget_us: int = 1_000) -> None:
+    def __init__(self, book: RuleBook, hot: HotPath, journal: Journal, scorer: Scorer, ticks: Callable[[], int], *, rule_budget_us: int = 1_000, profile_every: int = PROFILE_EVERY) -> None:
         self.hot = hot
         self.journal = journal
         self.scorer = scorer
@@ -65,7 +70,8 @@ class Decider:
         self._ticks = ticks
         self._budget_ns = rule_budget_us * 1_000
         self._slow: Counter[str] = Counter()
-        self._until_profile = PROFILE_EVERY
+        self._profile_every = profile_every
+        self._until_profile = profile_every
         self.use(book)
 
     def use(self, book: RuleBook) -> None:
@@ -83,6 +89,7 @@ class Decider:
             model=self.scorer.version,
         )
         self._standing = self._standing_doubts(book)
+        self._settled: dict[tuple[int, ...], Settled] = {}
 
     def _standing_doubts(self, book: RuleBook) -> tuple[Reason, ...]:
         """Doubts that hold for every payment under this book."""
@@ -112,12 +119,7 @@ class Decider:
         if before != FRESH:
             return self._again(before, payment)
         features = hot.features.tolist()
-        try:
-            action, reasons, score, points, shadow = self._judge(book, row, features, at, late)
-        except Exception:  # an engine's fault must not become an unanswered payment
-            self.counters["engine_errors"] += 1
-            doubt = unsure_reason("engine-error", book.policy)
-            action, reasons, score, points, shadow = doubt.action or "challenge", (doubt,), math.nan, 0, ()
+        action, reasons, score, points, shadow = self.judge(row, features, at, late=late)
         answer = write(
             Decision(
                 payment_id=payment.id,
@@ -136,10 +138,17 @@ class Decider:
         self.counters[action] += 1
         return seq, answer
 
-    def _judge(
-        self, book: RuleBook, row: Row, features: list[float], at: int, late: bool
-    ) -> tuple[Action, tuple[Reason, ...], float, int, tuple[str, ...]]:
-        doubts = self._standing
+    def judge(self, row: Row, features: list[float], at: int, *, late: bool = False) -> Judgement:
+        """What is to be answered to the payment just stepped. Never raises: an engine's fault is an unsure answer."""
+        try:
+            return self._judge(self.book, row, features, at, late)
+        except Exception:
+            self.counters["engine_errors"] += 1
+            doubt = unsure_reason("engine-error", self.book.policy)
+            return doubt.action or "challenge", (doubt,), math.nan, 0, ()
+
+    def _judge(self, book: RuleBook, row: Row, features: list[float], at: int, late: bool) -> Judgement:
+        doubts, known = self._standing, self._settled  # of this book: the profile may put another in force
         if late:
             self.counters["late"] += 1
             doubts = (*doubts, unsure_reason("deadline-passed", book.policy))
@@ -154,13 +163,19 @@ class Decider:
                 self._profile(book, row, features, names, score, at)
         if hits is NO_HITS and not listed and not doubts and not score >= book.policy.challenge_score:
             return "allow", (), score, 0, ()
+        shadow = tuple(book.compiled.rules[i].id for i in hits.shadow)
+        if not (listed or doubts or hits.failed or score == score):  # by rules alone: the same rules, the same outcome
+            action, ordered, points = known.get(hits.fired) or _settle_rules(book, hits.fired, known)
+            for i in hits.fired:
+                self.rule_hits[book.reasons[i].name] += 1
+            return action, ordered, score, points, shadow
         if hits.failed:
             doubts = (*doubts, *self._failures(book, hits))
         reasons = [*(list_reason(hit, book.policy) for hit in listed), *(book.reasons[i] for i in hits.fired), *doubts]
         for reason in reasons:
             self.rule_hits[reason.name] += 1
         action, ordered, points = settle(book.policy, reasons, score)
-        return action, ordered, score, points, tuple(book.compiled.rules[i].id for i in hits.shadow)
+        return action, ordered, score, points, shadow
 
     def _listed(self, book: RuleBook, row: Row, at: int) -> tuple[ListHit, ...]:
         found: list[ListHit] = []
@@ -179,7 +194,7 @@ class Decider:
 
     def _profile(self, book: RuleBook, row: Row, features: list[float], names: dict[str, frozenset[str]], score: float, at: int) -> None:
         """Times each rule alone; one that is too slow several times in a row is taken out, and every answer is unsure."""
-        self._until_profile = PROFILE_EVERY
+        self._until_profile = self._profile_every
         taken = book.compiled.profile(row, features, names, NO_TAGS, score, at, layout=book.layout, clock=self._ticks)
         slow = {book.compiled.rules[i].id for i, ns in taken if ns > self._budget_ns}
         self._slow = Counter({rule: self._slow[rule] + 1 for rule in slow})
@@ -227,6 +242,13 @@ class Decider:
         """Give quarantined rules another chance, at an operator's word."""
         self._slow.clear()
         self.use(replace(rule_book(self.book.ruleset, self.book.lists, self.book.lists.names)))
+
+
+def _settle_rules(book: RuleBook, fired: tuple[int, ...], known: dict[tuple[int, ...], Settled]) -> Settled:
+    if len(known) >= SETTLED_MAX:
+        known.clear()
+    known[fired] = settled = settle(book.policy, [book.reasons[i] for i in fired], math.nan)
+    return settled
 
 
 def _names(hits: tuple[ListHit, ...]) -> dict[str, frozenset[str]]:
