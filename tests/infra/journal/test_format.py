@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lianfang.infra.journal.format import (
@@ -26,6 +26,7 @@ INSTANTS = st.integers(-(2**63), 2**63 - 1)
 PARTS = st.lists(st.binary(max_size=200), max_size=3).map(tuple)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 255), SEQS, INSTANTS, PARTS, st.binary(max_size=20))
 def test_a_record_comes_back_as_it_went(kind: int, seq: int, at: int, parts: tuple[bytes, ...], around: bytes) -> None:
     raw = pack(kind, seq, at, parts)
@@ -34,6 +35,7 @@ def test_a_record_comes_back_as_it_went(kind: int, seq: int, at: int, parts: tup
     assert record_of(pieces(kind, seq, at, parts)[1]) == record
 
 
+@settings(deadline=None)
 @given(SEQS, PARTS, st.data())
 def test_no_flipped_bit_goes_unseen(seq: int, parts: tuple[bytes, ...], data: st.DataObject) -> None:
     raw = bytearray(pack(1, seq, 7, parts))
@@ -42,6 +44,7 @@ def test_no_flipped_bit_goes_unseen(seq: int, parts: tuple[bytes, ...], data: st
     assert unpack(bytes(raw), 0, len(raw)) is None
 
 
+@settings(deadline=None)
 @given(SEQS, PARTS, st.data())
 def test_a_record_cut_short_is_none(seq: int, parts: tuple[bytes, ...], data: st.DataObject) -> None:
     raw = pack(1, seq, 7, parts)
@@ -57,6 +60,7 @@ def test_four_parts_and_four_mebibytes_are_refused() -> None:
         pack(1, 1, 0, (bytes(RECORD_BYTES_MAX),))
 
 
+@settings(deadline=None)
 @given(SEQS, INSTANTS, SEQS, st.integers(0, 2**63 - 1), st.data())
 def test_a_segment_header_comes_back_and_shows_every_flipped_bit(
     first: int, created: int, previous: int, end: int, data: st.DataObject
