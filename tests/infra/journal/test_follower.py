@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lianfang.infra.journal import DECISION, Follower, JournalWriter
-from lianfang.infra.journal.files import segment_list, segment_path
+from lianfang.infra.journal.files import DURABLE_FILE, pack_mark, segment_list, segment_path
 from lianfang.infra.journal.format import Damage, pack
 from lianfang.kernel.errors import EvidenceError
 from tests.infra.journal.twins import SMALL, body, fill
@@ -42,6 +42,17 @@ def test_a_follower_goes_on_from_any_seq(tmp_path: Path, start: int, limit: int)
         seen += [record.seq for record in got]
     assert seen == list(range(start, 41))
     assert follower.next_seq == max(start, 41)
+    follower.close()
+
+
+def test_a_follower_stops_at_the_mark_though_later_bytes_are_there(tmp_path: Path) -> None:
+    fill(tmp_path, 6)
+    (tmp_path / DURABLE_FILE).write_bytes(pack_mark(4))
+    follower = Follower(tmp_path)
+    assert [record.seq for record in follower.poll()] == [1, 2, 3, 4]
+    assert follower.poll() == []
+    (tmp_path / DURABLE_FILE).write_bytes(pack_mark(6))
+    assert [record.seq for record in follower.poll()] == [5, 6]
     follower.close()
 
 
