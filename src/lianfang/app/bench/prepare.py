@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 from rich.progress import track
 
-from lianfang.app.bench.scenario import Traffic, list_entries, ruleset, today
+from lianfang.app.bench.scenario import LISTS, Traffic, list_entries, ruleset, today
 from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.snapshots import write_snapshot
 from lianfang.engines.hotpath import HotPath
@@ -48,7 +48,7 @@ def publish_benchmark(files: NodeFiles, entries: int) -> str:
 
 def benchmark_book(files: NodeFiles, entries: int) -> RuleBook:
     """The book the benchmark decides by."""
-    return rule_book(ruleset(), ListBook(list_entries(entries), files.hash_key(), "bench"))
+    return rule_book(ruleset(), ListBook(list_entries(entries), files.hash_key(), "bench"), LISTS)
 
 
 def live_past(book: RuleBook, hot: HotPath, accounts: int, extra: int) -> float:

@@ -19,6 +19,7 @@ from lianfang.services.decide import LIST_SCHEMA
 from lianfang.wire import Feature, Policy, Rule, RuleSet
 
 SEED: Final = 20_261_001
+LISTS: Final = tuple(f"mules_{i}" for i in range(5)) + tuple(f"devices_{i}" for i in range(3))
 KEYS: Final = ("payer.account", "payee.account", "device.id", "network.ip", "merchant.id")
 
 
@@ -50,14 +51,16 @@ def features() -> tuple[Feature, ...]:
 def rules() -> tuple[Rule, ...]:
     """100 rules in five families, each reading two to four values."""
     made = []
+    counts = [f.name for f in features() if f.define.startswith(("count", "distinct"))]
+    sums = [f.name for f in features() if f.define.startswith(("sum", "max", "mean"))]
     for i in range(100):
-        a, b = f"f{i % 59:02}", f"f{(i * 7 + 3) % 59:02}"
+        a, b, c = counts[i % len(counts)], counts[(i * 7 + 3) % len(counts)], sums[i % len(sums)]
         large = 5_000_000 + 1_000_000 * i
         family = (
-            f'amount > {large} and {a} > {20 + i} and kind in ("transfer", "crypto")',
+            f'amount > {large // 5} and {a} > {1 + i % 5} and kind in ("transfer", "crypto")',
             f"{a} > {300 + i} and {b} > {50 + i} and not session.call_in_progress",
-            f'payee.account in mules_{i % 5} or (device.id in devices_{i % 3} and amount > {large // 10})',
-            f'session.screen_shared and amount > {large // 20} and {a} < 1',
+            f"payee.account in mules_{i % 5} or (device.id in devices_{i % 3} and amount > {large // 10})",
+            f"session.screen_shared and amount > {large // 200} and {c} < {large}",
             f'starts_with(payee.account, "62{i:02}9999") and hour(time) < 6 and {a} / ({b} + 1) > {10 + i}',
         )
         made.append(
@@ -80,12 +83,11 @@ def ruleset() -> RuleSet:
 
 def list_entries(entries: int) -> pa.Table:
     """`entries` made-up subjects on eight lists; none of them pays or is paid in the traffic."""
-    names = [f"mules_{i}" for i in range(5)] + [f"devices_{i}" for i in range(3)]
-    index = np.arange(entries) % len(names)
+    index = np.arange(entries) % len(LISTS)
     kinds = np.where(index < 5, "account", "device")
     values = [f"{'listed-device' if name >= 5 else '62179900'}{i:012d}" for i, name in enumerate(index.tolist())]
     columns = [
-        [names[i] for i in index.tolist()],
+        [LISTS[i] for i in index.tolist()],
         ["watch"] * entries,
         kinds.tolist(),
         values,

@@ -26,7 +26,7 @@ class Problem(msgspec.Struct):
 
 def decider_openapi() -> dict[str, Any]:
     """OpenAPI 3.1: decisions, outcomes, health."""
-    (payment, decision, outcome, problem), schemas = msgspec.json.schema_components((Payment, Decision, Outcome, Problem), _REF)
+    (payment, decision, outcome, problem), schemas = msgspec.json.schema_components((Payment, Decision, Outcome, Problem), ref_template=_REF)
     refusals = _refusals(problem)
     batch = {"type": "array", "items": payment, "maxItems": limits.BATCH_PAYMENTS_MAX}
     refused = {"type": "object", "required": ["payment_id", "refused", "detail"], "properties": {k: {"type": "string"} for k in ("payment_id", "refused", "detail")}}

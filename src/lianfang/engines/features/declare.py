@@ -146,6 +146,8 @@ def _window(feature: Feature, text: str) -> int:
     seconds = seconds_of(text)
     if not limits.WINDOW_MIN_S <= seconds <= limits.WINDOW_MAX_S:
         raise FeatureError("a window is at least 1m and at most 90d long", feature.name)
+    if seconds > limits.WINDOW_EXACT_MAX_S and seconds % 3_600:
+        raise FeatureError("a window over 24h is a whole number of hours, because it is counted in buckets", feature.name)
     return seconds
 
 

@@ -1,6 +1,7 @@
 """The arena that rows and rings live in: one int64 array, blocks in power-of-two sizes, freed blocks reused.
 
-No Python object is held per key. Word 0.. are bookkeeping; a block's address is the index of its first word.
+No Python object is held per key. The first words are bookkeeping; an address is the index of a word. `mem` is a bare
+pointer here: every address comes from `take_block` or `take_row`, which never give one past the end.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ EXPIRED: Final = 5
 NEWEST: Final = 6
 """Newest time counted, microseconds."""
 EVENTS: Final = 7
+TOTAL: Final = 8
+"""Words there are."""
 FREE_BLOCKS: Final = 16
 """Heads of the free lists by log2 of words: 16 + 4 .. 16 + 40."""
 FREE_ROWS: Final = 64
 """Heads of the free lists of rows, by key."""
-SCRATCH: Final = 64 + 512
+SCRATCH: Final = FREE_ROWS + 512
 """Row addresses of the payment in hand, by key; its key hashes follow."""
 SCRATCH_HASHES: Final = SCRATCH + 512
 FIRST_WORD: Final = SCRATCH_HASHES + 512
@@ -43,7 +46,7 @@ def take_block(mem, size_class):
         return head
     words = 1 << size_class
     at = (mem[BUMP] + 7) & ~7  # blocks begin on a cache line
-    if at + words > mem.shape[0]:
+    if at + words > mem[TOTAL]:
         mem[FULL] += 1
         return 0
     mem[BUMP] = at + words
@@ -65,7 +68,7 @@ def take_row(mem, key, words):
         mem[FREE_ROWS + key] = mem[head]
     else:
         head = mem[BUMP]
-        if head + words > mem.shape[0]:
+        if head + words > mem[TOTAL]:
             mem[FULL] += 1
             return 0
         mem[BUMP] = head + words

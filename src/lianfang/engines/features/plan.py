@@ -14,7 +14,27 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lianfang.engines.features import layout
 from lianfang.engines.features.declare import Declared, FeatureError, Ratio, Windowed
+from lianfang.engines.features.layout import (
+    BUCKETS,
+    COL_COUNT,
+    COL_FIRST,
+    COL_INT,
+    COL_LAST,
+    COL_MASK,
+    COL_MAX,
+    COL_PREVIOUS,
+    COL_SUM,
+    COL_VALUE,
+    DESC_WORDS,
+    HEADER_WORDS,
+    KEY_WORDS,
+    PAYMENTS,
+    RING_WORDS,
+    ROW_WORDS,
+    VALUES,
+)
 from lianfang.kernel import limits
 from lianfang.kernel.instant import SECOND
 
@@ -32,20 +52,15 @@ VALUES_MAX: Final = 4_096
 FILTERS_MAX: Final = 62
 NO_FILTER: Final = -1
 
-# Kinds of ring.
-PAYMENTS, BUCKETS, VALUES = range(3)
-# What a column of a ring holds. PAYMENTS: an integer field, the filter mask, a value's hash, the time it was last seen.
-COL_INT, COL_MASK, COL_VALUE, COL_PREVIOUS = range(4)
-# BUCKETS: running aggregates.
-COL_COUNT, COL_SUM, COL_MAX, COL_FIRST, COL_LAST = range(10, 15)
-# Aggregates of a feature.
-AGGREGATES: Final = {"count": 0, "sum": 1, "mean": 2, "max": 3, "distinct": 4, "first": 5, "last": 6}
-
-# Words of the plan. Header: keys, key table at, ratios, ratio table at.
-KEY_WORDS: Final = 6  # field a, field b or -1, row words, horizon us, rings, ring table at
-RING_WORDS: Final = 10  # kind, columns, bucket us, retain us, records max, column table at, features, feature table at, 0, 0
-COLUMN_WORDS: Final = 3  # what, argument, filter
-FEATURE_WORDS: Final = 7  # aggregate, window us, filter, column, second column, including, output
+AGGREGATES: Final = {
+    "count": layout.COUNT,
+    "sum": layout.SUM,
+    "mean": layout.MEAN,
+    "max": layout.MAX,
+    "distinct": layout.DISTINCT,
+    "first": layout.FIRST,
+    "last": layout.LAST,
+}
 
 
 @dataclass
@@ -79,8 +94,8 @@ class Plan:
 
 
 def bucket_width_s(window_s: int) -> int:
-    """The bucket width that a window longer than 24 h is counted in, seconds."""
-    return max(w for w in BUCKET_WIDTHS_S if w * BUCKETS_PER_WINDOW <= max(window_s, BUCKETS_PER_WINDOW * 3_600))
+    """The width that a window longer than 24 h is counted in: the largest that divides it into enough buckets. Seconds."""
+    return max(w for w in BUCKET_WIDTHS_S if w == BUCKET_WIDTHS_S[0] or (w * BUCKETS_PER_WINDOW <= window_s and window_s % w == 0))
 
 
 class _Compiler:
@@ -162,16 +177,16 @@ class _Compiler:
         return known.index(path)
 
     def words(self) -> list[int]:
-        words = [len(self.keys), 4, len(self.ratios), 0]
+        words = [len(self.keys), 0, len(self.ratios), 0]
         words += [0] * (KEY_WORDS * len(self.keys))
         for k, (key, rings) in enumerate(self.keys.items()):
             horizon = max(r.retain_s for r in rings.values()) * SECOND
             ring_at = len(words)
-            at = 4 + k * KEY_WORDS
+            at = HEADER_WORDS + k * KEY_WORDS
             second = key[1] if len(key) > 1 else -1
-            words[at : at + KEY_WORDS] = [key[0], second, 3 + 2 * len(rings), horizon, len(rings), ring_at]
+            words[at : at + KEY_WORDS] = [key[0], second, ROW_WORDS + DESC_WORDS * len(rings), horizon, len(rings), ring_at]
             words += [0] * (RING_WORDS * len(rings))
-            for r, ring in enumerate(rings.values()):
+            for r, ring in enumerate(sorted(rings.values(), key=lambda ring: ring.bucket_s)):  # equal widths side by side
                 self.ring_words(words, ring_at + r * RING_WORDS, ring)
         words[3] = len(words)
         for ratio in self.ratios:
@@ -186,7 +201,7 @@ class _Compiler:
         feature_at = len(words)
         for one in sorted(ring.features, key=lambda f: f[1]):  # shortest window first: each search starts at the last
             words += one
-        words[at : at + 8] = [
+        words[at : at + RING_WORDS] = [
             ring.kind,
             1 + len(ring.columns),
             ring.bucket_s * SECOND,
@@ -204,7 +219,7 @@ def compile_plan(declared: Sequence[Declared]) -> Plan:
         raise FeatureError(f"more than {limits.FEATURES_MAX} features", "features")
     made = _Compiler(declared)
     words = made.words()
-    meaning = repr((words, made.fields, made.integers, made.filters, "layout 1"))
+    meaning = repr((words, made.fields, made.integers, made.filters, "layout 2"))
     return Plan(
         words=np.array(words, np.int64),
         names=tuple(d.name for d in declared),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lianfang.engines.features import kernel, memory
+from lianfang.engines.features.index import rehash
 from lianfang.engines.features.plan import Plan
 from lianfang.engines.keyed import HashKey, hash_fields
 from lianfang.engines.keyed.siphash import SEPARATOR
@@ -38,6 +39,7 @@ class FeatureState:
         self.plan = plan
         self.mem: NDArray[np.int64] = _reserve(memory_bytes)
         self.mem[memory.BUMP] = memory.FIRST_WORD
+        self.mem[memory.TOTAL] = len(self.mem)
         self.index: NDArray[np.uint64] = np.zeros(INDEX_MIN, np.uint64)
         self.hashes: NDArray[np.uint64] = np.zeros(max(len(plan.fields), 1), np.uint64)
         self.numbers: NDArray[np.int64] = np.zeros(max(len(plan.integers), 1), np.int64)
@@ -59,7 +61,7 @@ class FeatureState:
     def grow(self) -> None:
         """Double the index. 1 million keys take about 20 ms."""
         bigger: NDArray[np.uint64] = np.zeros(2 * len(self.index), np.uint64)
-        kernel.rehash(self.index, bigger, self.mem)
+        rehash(self.index, bigger, self.mem)
         self.index = bigger
 
     @property
@@ -102,7 +104,9 @@ class FeatureState:
             raise InputError(f"the snapshot needs {header.words * 8} bytes of feature memory; raise the setting")
         self.index = np.zeros(header.index_slots, np.uint64)
         _fill(read_into, memoryview(self.index).cast("B"))
+        total = len(self.mem)
         _fill(read_into, memoryview(self.mem[: header.words]).cast("B"))
+        self.mem[memory.TOTAL] = total
         return header.note
 
 

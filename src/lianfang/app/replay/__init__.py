@@ -1,0 +1,20 @@
+"""A history of payments through the engine that decides live, and what it would have done (docs/how-to/replay.md)."""
+
+from lianfang.app.replay.run import Replay, ReplayResult, replay
+from lianfang.app.replay.show import as_json, show
+from lianfang.app.replay.sources import Found, book_of, find_mapping, load_lists, load_rules, read_rule_file, rule_files
+
+__all__ = [
+    "Found",
+    "Replay",
+    "ReplayResult",
+    "as_json",
+    "book_of",
+    "find_mapping",
+    "load_lists",
+    "load_rules",
+    "read_rule_file",
+    "replay",
+    "rule_files",
+    "show",
+]

@@ -1,0 +1,139 @@
+"""Where a command's rules, lists and mappings come from: files, folders, and what stands beside them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from lianfang.engines.keyed import HashKey
+from lianfang.engines.rules import read_rules_text
+from lianfang.infra.history import Mapping, native_mapping, read_mapping
+from lianfang.infra.history.table import columns_of, history_files
+from lianfang.kernel.errors import InputError, LianfangError
+from lianfang.services.decide import ListBook, RuleBook, list_table, merge, rule_book, version_of
+from lianfang.wire import ListEntry, RuleSet, build, read_list_entry
+
+STARTER: Final = Path(__file__).parents[1] / "starter" / "rules.toml"
+"""The rule pack that is shipped."""
+CHECKOUT: Final = Path(__file__).parents[4]
+"""The source tree, where this runs from one: its `examples/` are looked at."""
+LIST_ENTRIES_MAX: Final = 10_000_000
+RULE_SUFFIXES: Final = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
+
+
+def rule_files(paths: Sequence[Path]) -> list[Path]:
+    """Files as they are, folders as the rule files in them by name. Raises `InputError` where there is none."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix in RULE_SUFFIXES)
+            if not inside:
+                raise InputError("no rule file (.toml, .yaml) in this folder", str(path))
+            found += inside
+        else:
+            found.append(path)
+    return found
+
+
+def read_rule_file(path: Path) -> tuple[RuleSet, str]:
+    """One file and its text. Raises `InputError` with file, line and column."""
+    if path.suffix not in RULE_SUFFIXES:
+        raise InputError("a rule file ends in .toml, .yaml or .yml", str(path))
+    try:
+        text = path.read_text("utf-8")
+    except OSError as why:
+        raise InputError(f"cannot read the rule file: {why.strerror}", str(path)) from why
+    except UnicodeDecodeError as why:
+        raise InputError(f"not UTF-8 at byte {why.start}", str(path)) from why
+    kind = RULE_SUFFIXES[path.suffix]
+    return read_rules_text(text, format="toml" if kind == "toml" else "yaml", where=str(path)), text
+
+
+def load_rules(paths: Sequence[Path]) -> RuleSet:
+    """Files and folders as one rule set; none at all: the starting pack."""
+    return merge(read_rule_file(path)[0] for path in rule_files(paths or [STARTER]))
+
+
+def load_lists(paths: Sequence[Path]) -> list[ListEntry]:
+    """List entries of JSONL files (a `list-entry/1` a line) or CSV files (columns named as its fields)."""
+    entries: list[ListEntry] = []
+    for path in paths:
+        entries += _read_csv(path) if path.suffix == ".csv" else _read_lines(path)
+        if len(entries) > LIST_ENTRIES_MAX:
+            raise InputError(f"more than {LIST_ENTRIES_MAX:,} list entries", str(path))
+    return entries
+
+
+def _read_csv(path: Path) -> Iterable[ListEntry]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for number, row in enumerate(csv.DictReader(file), 2):
+                values: dict[Any, Any] = {key: value for key, value in row.items() if value}
+                try:
+                    yield build(ListEntry, values)
+                except InputError as why:
+                    raise InputError(why.what, f"{path}, line {number}: {why.where}") from why
+    except (OSError, UnicodeDecodeError, csv.Error) as why:
+        raise InputError(f"cannot read the list: {why}", str(path)) from why
+
+
+def _read_lines(path: Path) -> Iterable[ListEntry]:
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    try:
+                        yield read_list_entry(line)
+                    except InputError as why:
+                        raise InputError(why.what, f"{path}, line {number}: {why.where}") from why
+    except OSError as why:
+        raise InputError(f"cannot read the list: {why.strerror}", str(path)) from why
+
+
+def book_of(ruleset: RuleSet, entries: Sequence[ListEntry], key: HashKey) -> RuleBook:
+    """A rule book over these entries. A list that a rule names and that is not given is an empty list."""
+    table = list_table(entries)
+    version = version_of([table.num_rows, *sorted({e.list for e in entries})]) if entries else "none"
+    return rule_book(ruleset, ListBook(table, key, version), named_lists(ruleset))
+
+
+def named_lists(ruleset: RuleSet) -> tuple[str, ...]:
+    """Names of the lists that the rules' own examples name: they exist, though they may be empty."""
+    return tuple({name for r in ruleset.rules for e in r.examples for names in e.lists.values() for name in names})
+
+
+class Found(NamedTuple):
+    """A mapping, where it was found, and the rule file beside it if there is one."""
+
+    mapping: Mapping
+    where: str
+    rules: Path | None
+
+
+def find_mapping(history: Path) -> Found:
+    """The mapping for a history nobody gave one for: native columns, `mapping.toml` beside it, or a shipped example.
+
+    Raises `InputError` saying what to write when nothing fits.
+    """
+    file = history_files(history)[0]
+    columns = set(columns_of(file))
+    if {"id", "time", "kind", "amount", "currency"} <= columns:
+        return Found(native_mapping(), "the native layout", None)
+    folder = history if history.is_dir() else history.parent
+    examples = [p for root in (Path("examples"), CHECKOUT / "examples") for p in sorted(root.glob("*/mapping.toml"))]
+    for path in (folder / "mapping.toml", *examples):
+        try:
+            mapping = read_mapping(path)
+        except LianfangError:
+            continue
+        if {s.column for s in mapping.payment.values() if s.column} <= columns:
+            rules = path.with_name("rules.toml")
+            return Found(mapping, str(path), rules if rules.exists() else None)
+    shown = ", ".join(sorted(columns)[:12])
+    raise InputError(
+        f"the columns ({shown}) are not payments by themselves; "
+        "write a mapping file and give it with --mapping (docs/reference/mapping.md)",
+        str(file),
+    )

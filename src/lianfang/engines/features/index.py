@@ -1,0 +1,92 @@
+"""The index: from a key's hash to its row, open addressing with linear probing, 8 bytes a slot, and the sweep that expires.
+
+A slot holds the upper 24 bits of the hash and the row's address; the row holds the whole hash.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from numba import int64, njit
+from numba import uint64 as u
+
+from lianfang.engines.features.layout import DESC_WORDS, HEADER_WORDS, KEY_WORDS, ROW_WORDS
+from lianfang.engines.features.memory import EXPIRED, KEYS, NEWEST, SWEEP, give_block, give_row
+from lianfang.engines.features.pointers import pointer
+
+ADDRESS_BITS: Final = 40
+ADDRESS: Final = (1 << ADDRESS_BITS) - 1
+
+
+@njit(inline="always")
+def find(index, slots, mem, h):
+    """Address of the row of hash `h`, or 0. `slots` is the number of slots less one."""
+    i = h & slots
+    while True:
+        entry = index[i]
+        if entry == u(0):
+            return 0
+        if entry >> u(ADDRESS_BITS) == h >> u(ADDRESS_BITS):
+            row = int64(entry & u(ADDRESS))
+            if mem[row] == int64(h):
+                return row
+        i = (i + u(1)) & slots
+
+
+@njit(inline="always")
+def put(index, slots, h, row):
+    """Point hash `h` at `row`. The caller keeps the index at most 90 % full."""
+    i = h & slots
+    while index[i] != u(0):
+        i = (i + u(1)) & slots
+    index[i] = ((h >> u(ADDRESS_BITS)) << u(ADDRESS_BITS)) | u(row)
+
+
+@njit(cache=True, nogil=True)
+def rehash(old, new, mem):
+    """Every row of index `old` into the empty index `new` (arrays)."""
+    words = pointer(mem)
+    target = pointer(new)
+    slots = u(new.shape[0] - 1)
+    for i in range(old.shape[0]):
+        if old[i] != u(0):
+            row = int64(old[i] & u(ADDRESS))
+            put(target, slots, u(words[row]), row)
+
+
+@njit(inline="always")
+def _drop(index, slots, mem, slot):
+    """Empty one slot and close the gap behind it (backward shift)."""
+    gap = slot
+    i = (slot + u(1)) & slots
+    while index[i] != u(0):
+        home = u(mem[int64(index[i] & u(ADDRESS))]) & slots
+        if ((i - home) & slots) >= ((i - gap) & slots):
+            index[gap] = index[i]
+            gap = i
+        i = (i + u(1)) & slots
+    index[gap] = u(0)
+
+
+@njit(inline="always")
+def sweep(plan, mem, index, slots, steps):
+    """Look at the next `steps` slots and free the rows whose every window has passed."""
+    slot = u(mem[SWEEP])
+    for _ in range(steps):
+        slot = (slot + u(1)) & slots
+        entry = index[slot]
+        if entry != u(0):
+            row = int64(entry & u(ADDRESS))
+            key = mem[row + 1]
+            at = HEADER_WORDS + key * KEY_WORDS
+            if mem[row + 2] + plan[at + 3] < mem[NEWEST]:
+                for r in range(plan[at + 4]):
+                    desc = row + ROW_WORDS + r * DESC_WORDS
+                    if mem[desc] != 0:
+                        give_block(mem, mem[desc], mem[desc + 1] & 255)
+                _drop(index, slots, mem, slot)
+                give_row(mem, row, key)
+                mem[KEYS] -= 1
+                mem[EXPIRED] += 1
+                slot = (slot - u(1)) & slots  # another entry may have moved here
+    mem[SWEEP] = int64(slot)
