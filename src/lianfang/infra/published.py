@@ -17,7 +17,7 @@ KEYS: Final = "keys.json"
 FILES: Final = (RULESET, LISTS, LIST_NAMES, KEYS)
 
 
-def write_whole(path: Path, data: bytes, mode: int = 0o640) -> None:
+def write_whole(path: Path, data: bytes | memoryview, mode: int = 0o640) -> None:
     """Replace a file so that a reader, or a restart after a crash, finds the old bytes or the new ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

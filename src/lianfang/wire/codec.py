@@ -18,10 +18,14 @@ T = TypeVar("T")
 
 
 class Reader(Generic[T]):
-    """Reads one wire type from JSON. Raises `InputError`, never anything else, whatever the bytes."""
+    """Reads one wire type from JSON. Raises `InputError`, never anything else, whatever the bytes.
 
-    def __init__(self, kind: type[T]) -> None:
+    `allowed`: control characters that its texts may hold, such as the line breaks of a condition.
+    """
+
+    def __init__(self, kind: type[T], allowed: str = "") -> None:
         self._decode = msgspec.json.Decoder(kind).decode
+        self._allowed = allowed
 
     def __call__(self, raw: bytes) -> T:
         refuse_ambiguous(raw)
@@ -29,7 +33,7 @@ class Reader(Generic[T]):
             value = self._decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:
             raise input_error(why) from why
-        refuse_control_characters(raw, value)
+        refuse_control_characters(raw, value, self._allowed)
         return value
 
 
@@ -64,5 +68,7 @@ read_payments: Final = Reader(list[Payment])
 read_decision: Final = Reader(Decision)
 read_outcome: Final = Reader(Outcome)
 read_list_entry: Final = Reader(ListEntry)
-read_rule: Final = Reader(Rule)
-read_ruleset: Final = Reader(RuleSet)
+LAYOUT: Final = "\n\r\t"
+"""What people lay text out with; a condition may have several lines."""
+read_rule: Final = Reader(Rule, LAYOUT)
+read_ruleset: Final = Reader(RuleSet, LAYOUT)

@@ -20,8 +20,8 @@ Name = Annotated[str, Meta(min_length=1, max_length=limits.NAME_LENGTH_MAX)]
 Text = Annotated[str, Meta(max_length=limits.TEXT_LENGTH_MAX)]
 CountryCode = Annotated[str, Meta(min_length=2, max_length=2)]
 """ISO 3166-1 alpha-2."""
-IpAddress = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f:.]{2,45}$")]
-"""IPv4 or IPv6, as text."""
+IpAddress = Annotated[str, Meta(min_length=2, max_length=45)]
+"""IPv4 or IPv6, as text. (A pattern would cost a tenth of the whole reading; tokens are made of the normal form.)"""
 Moment = Annotated[datetime, Meta(tz=True)]
 """RFC 3339 with its zone."""
 AmountMinor = Annotated[int, Meta(ge=0, le=limits.AMOUNT_MAX)]

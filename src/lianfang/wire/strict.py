@@ -120,26 +120,26 @@ def refuse_ambiguous(raw: bytes) -> None:
     raise TooLargeError(f"more than {limits.JSON_KEYS_MAX} keys in one object", where)
 
 
-def refuse_control_characters(raw: bytes, decoded: Any) -> None:
-    """Raises `InputError` if any text holds a C0 control character. JSON can carry one only as an escape."""
+def refuse_control_characters(raw: bytes, decoded: Any, allowed: str = "") -> None:
+    """Raises `InputError` if any text holds a C0 control character not in `allowed`. JSON can carry one only escaped."""
     if b"\\" in raw:
-        _walk(decoded, "$")
+        _walk(decoded, "$", allowed)
 
 
-def _walk(value: Any, path: str) -> None:
+def _walk(value: Any, path: str, allowed: str) -> None:
     if isinstance(value, str):
-        if any(c < " " for c in value):
+        if any(c < " " and c not in allowed for c in value):
             raise InputError("control characters are not text", path)
     elif isinstance(value, dict):
         for key, item in value.items():
-            _walk(key, path)
-            _walk(item, f"{path}.{key}")
+            _walk(key, path, allowed)
+            _walk(item, f"{path}.{key}", allowed)
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            _walk(item, f"{path}[{index}]")
+            _walk(item, f"{path}[{index}]", allowed)
     elif hasattr(value, "__struct_fields__"):
         for name in value.__struct_fields__:
-            _walk(getattr(value, name), f"{path}.{name}")
+            _walk(getattr(value, name), f"{path}.{name}", allowed)
 
 
 def _key_at(raw: bytes, offset: int) -> str:

@@ -78,7 +78,7 @@ def part_costs(root: Path, entries: int, accounts: int, count: int = 40_000) -> 
     text = hot.text(book.layout)
     texts = [text(row) for row in rows]
     masks = [book.mask(row) for row in rows]
-    numbers = [[row[n] or 0 for n in book.numbers] for row in rows]
+    numbers = [book.numbers(row) for row in rows]
     lists, hot.lists = hot.lists, EMPTY_TABLE
     features: list[list[float]] = []
 

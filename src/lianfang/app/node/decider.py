@@ -249,7 +249,7 @@ def _warm_up(book: RuleBook, hot: HotPath) -> None:
     payment = msgspec.json.decode(raw, type=Payment)
     for i in range(WARM_PAYMENTS):
         row = book.flatten(msgspec.structs.replace(payment, id=f"warm-{i}"))
-        spare.step(text(row), i + 1, at, book.mask(row), [row[n] or 0 for n in book.numbers])
+        spare.step(text(row), i + 1, at, book.mask(row), book.numbers(row))
         book.evaluate(row, spare.features.tolist(), {}, {}, float("nan"), at)
 
 

@@ -30,6 +30,10 @@ from lianfang.engines.features.pointers import pointer, prefetch
 from lianfang.engines.features.reading import read_buckets, read_payments, read_values
 from lianfang.engines.keyed import mix
 
+GROW: Final = 1
+"""Flag: the index is becoming full; call `rehash` into a larger one."""
+FULL_NOW: Final = 2
+"""Flag: memory was full for a key of this payment, whose features are null or count too little."""
 SWEEP_STEPS: Final = 2
 """Index slots looked at for expired keys with each payment."""
 
@@ -143,10 +147,11 @@ def observe(plan, mem, index, hashes, numbers, t, mask, out):
     """Read all features as of `t` (us) into `out` float64[n] (NaN is null), then count this payment.
 
     `hashes` uint64[fields], 0 for null; `numbers` int64[integers]; `mask` bit i: filter i is true for this payment.
-    Returns whether the index has become too full: call `rehash` into a larger one.
+    Returns flags, `GROW` and `FULL_NOW`.
     """
     for i in range(out.shape[0]):
         out[i] = np.nan
     slots = u(index.shape[0] - 1)
+    full_before = mem[FULL]
     _observe(pointer(plan), pointer(mem), pointer(index), slots, pointer(hashes), pointer(numbers), t, mask, pointer(out))
-    return mem[KEYS] * 10 >= index.shape[0] * 7
+    return (GROW if mem[KEYS] * 10 >= index.shape[0] * 7 else 0) | (FULL_NOW if mem[FULL] != full_before else 0)

@@ -54,7 +54,8 @@ class FeatureState:
         for i, number in enumerate(numbers):
             self.numbers[i] = number
         hash_fields(text, self._k0, self._k1, self.hashes)
-        if kernel.observe(self.plan.words, self.mem, self.index, self.hashes, self.numbers, at, mask, self.out):
+        flags = kernel.observe(self.plan.words, self.mem, self.index, self.hashes, self.numbers, at, mask, self.out)
+        if flags & kernel.GROW:
             self.grow()
         return self.out.tolist()  # type: ignore[no-any-return]
 

@@ -1,6 +1,6 @@
 """One call from Python for all compiled work of a payment: a call costs 0.1 us and each array it takes 0.08.
 
-The text it hashes is the payment's id, then the features' fields, then the subjects that lists are about.
+The text it hashes is the payment's id, then the features' fields, then the subjects that lists are about, each once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numba import uint64 as u
 from numpy.typing import NDArray
 
 from lianfang.engines.features import FeatureState, Plan
-from lianfang.engines.features.kernel import observe
+from lianfang.engines.features.kernel import FULL_NOW, GROW, observe
 from lianfang.engines.keyed import HashKey, hash_fields, mix
 from lianfang.engines.keyed.siphash import SEPARATOR
 from lianfang.engines.lookup import EMPTY_TABLE, RecentIds, probe, recall
@@ -30,11 +30,15 @@ SUBJECT_KINDS: Final = tuple(sorted(set(SUBJECTS.values())))
 
 
 @njit(cache=True, nogil=True)
-def _look_up(lists, kinds, hashes, groups):
-    """Fill `groups` with the list group of each subject hash (0: null), -1 where there is none; whether there is any."""
+def _look_up(lists, kinds, places, hashes, groups):
+    """Fill `groups` with the list group of each subject, -1 where there is none; whether there is any.
+
+    Subject i has kind `kinds[i]` and hash `hashes[places[i]]`, 0 for null.
+    """
     listed = False
     for i in range(kinds.shape[0]):
-        groups[i] = probe(lists, mix(hashes[i], u(kinds[i]))) if hashes[i] != u(0) else -1
+        h = hashes[places[i]]
+        groups[i] = probe(lists, mix(h, u(kinds[i]))) if h != u(0) else -1
         listed = listed or groups[i] >= 0
     return listed
 
@@ -43,22 +47,23 @@ def _look_up(lists, kinds, hashes, groups):
 def look_up_many(lists, kinds, hashes):
     """How many rows of `hashes` uint64[n, kinds] stand on a list. For measuring `_look_up` without Python in between."""
     groups = np.empty(kinds.shape[0], np.int64)
+    places = np.arange(kinds.shape[0])
     found = 0
     for i in range(hashes.shape[0]):
-        found += _look_up(lists, kinds, hashes[i], groups)
+        found += _look_up(lists, kinds, places, hashes[i], groups)
     return found
 
 
 @njit(cache=True, nogil=True)
-def _journey(text, k0, k1, hashes, ids, ids_state, seq, lists, kinds, groups, plan, mem, index, numbers, t, mask, out):
-    """Returns (seq answered before or -1, whether any list knows a subject, whether the index must grow)."""
+def _journey(text, k0, k1, hashes, ids, ids_state, seq, lists, kinds, places, groups, plan, mem, index, numbers, t, mask, out):
+    """Returns (seq answered before or -1, whether any list knows a subject, flags of `observe`)."""
     hash_fields(text, k0, k1, hashes)
     before = recall(ids, ids_state, hashes[0], seq)
     if before >= 0:
-        return before, False, False
-    grow = observe(plan, mem, index, hashes[1:], numbers, t, mask, out)
-    listed = lists.shape[0] > 4 and _look_up(lists, kinds, hashes[hashes.shape[0] - kinds.shape[0] :], groups)
-    return -1, listed, grow
+        return before, False, 0
+    flags = observe(plan, mem, index, hashes[1:], numbers, t, mask, out)
+    listed = lists.shape[0] > 4 and _look_up(lists, kinds, places, hashes, groups)
+    return -1, listed, flags
 
 
 class HotPath:
@@ -69,11 +74,15 @@ class HotPath:
         self.recent = RecentIds(ids_remembered)
         self.key = key
         self.lists = EMPTY_TABLE
-        self.fields = ("id", *plan.fields, *LIST_PATHS)
+        self.fields = tuple(dict.fromkeys(("id", *plan.fields, *LIST_PATHS)))
         self.groups: NDArray[np.int64] = np.full(len(LIST_PATHS), -1, np.int64)
         """For each of `LIST_PATHS`, the group of list entries its value belongs to, or -1."""
         self.listed = False
+        """Whether any of them belongs to one."""
+        self.full = False
+        """Whether memory was full for some key of the payment last stepped."""
         self._hashes: NDArray[np.uint64] = np.zeros(len(self.fields), np.uint64)
+        self._places = np.array([self.fields.index(path) for path in LIST_PATHS], np.int64)
         self._kinds = np.array([SUBJECT_KINDS.index(SUBJECTS[path]) + 1 for path in LIST_PATHS], np.int64)
         self._k0, self._k1 = np.uint64(key.k0), np.uint64(key.k1)
 
@@ -90,11 +99,12 @@ class HotPath:
         own = state.numbers
         for i, number in enumerate(numbers):
             own[i] = number
-        before, self.listed, grow = _journey(
+        before, self.listed, flags = _journey(
             text, self._k0, self._k1, self._hashes, self.recent.ids, self.recent.state, seq, self.lists, self._kinds,
-            self.groups, state.plan.words, state.mem, state.index, own, at, mask, state.out,
+            self._places, self.groups, state.plan.words, state.mem, state.index, own, at, mask, state.out,
         )  # fmt: skip
-        if grow:
+        self.full = flags & FULL_NOW != 0
+        if flags & GROW:
             state.grow()
         return before  # type: ignore[no-any-return]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 from lianfang.kernel.errors import AccessError, ConflictError, DependencyError, InputError, LianfangError, TooLargeError
@@ -28,6 +29,8 @@ STATUS: Final[tuple[tuple[type[LianfangError], int], ...]] = (
 )
 """Most specific first. An `AccessError`'s status follows from its code."""
 ACCESS_STATUS: Final = {"no-key": 401, "bad-key": 401, "rate-limited": 429}
+CODE_STATUS: Final = {"unsupported-media-type": 415, "not-found": 404}
+"""Where the code says more than the kind of error."""
 
 
 class Request:
@@ -50,37 +53,46 @@ def response(status: int, body: bytes, content_type: bytes = JSON, headers: tupl
     return b"%bContent-Type: %b\r\nContent-Length: %d\r\n%b\r\n%b" % (_HEADS[status], content_type, len(body), extra, body)
 
 
-def problem(status: int, code: str, detail: str, where: str = "", headers: tuple[tuple[str, str], ...] = ()) -> bytes:
-    """RFC 9457 problem details. `code` is stable for machines, `detail` a sentence, `where` a path into the request."""
+def problem_body(status: int, code: str, detail: str, where: str = "", more: Mapping[str, Any] | None = None) -> bytes:
+    """The JSON of RFC 9457 problem details. `more`: members of this kind of problem."""
     body: dict[str, Any] = {
         "type": f"urn:lianfang:problem:{code}",
-        "title": _REASONS[status],
+        "title": _REASONS.get(status, "Error"),
         "status": status,
         "code": code,
         "detail": detail,
     }
     if where:
         body["where"] = where
-    return response(status, json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"), PROBLEM, headers)
+    return json.dumps(body | dict(more or {}), ensure_ascii=False).encode("utf-8", "replace")
+
+
+def problem(status: int, code: str, detail: str, where: str = "", headers: tuple[tuple[str, str], ...] = ()) -> bytes:
+    """RFC 9457 problem details. `code` is stable for machines, `detail` a sentence, `where` a path into the request."""
+    return response(status, problem_body(status, code, detail, where), PROBLEM, headers)
 
 
 def status_of(error: LianfangError) -> int:
     """The HTTP status of one of our errors."""
     if isinstance(error, AccessError):
         return ACCESS_STATUS.get(error.code, 403)
-    if error.code == "unsupported-media-type":
-        return 415
+    if error.code in CODE_STATUS:
+        return CODE_STATUS[error.code]
     return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
+
+
+def problem_headers(error: LianfangError) -> tuple[tuple[str, str], ...]:
+    """What a client should know beside the body: when to try again, how to sign in."""
+    if isinstance(error, AccessError) and error.retry_after_s is not None:
+        return (("Retry-After", str(math.ceil(error.retry_after_s))),)
+    if isinstance(error, AccessError) and status_of(error) == 401:
+        return (("WWW-Authenticate", "Bearer"),)
+    if isinstance(error, DependencyError) and error.retryable:
+        return (("Retry-After", "1"),)
+    return ()
 
 
 def problem_of(error: LianfangError) -> bytes:
     """One of our errors as a response."""
-    headers: tuple[tuple[str, str], ...] = ()
-    if isinstance(error, AccessError) and error.retry_after_s is not None:
-        headers = (("Retry-After", str(math.ceil(error.retry_after_s))),)
-    elif isinstance(error, AccessError) and status_of(error) == 401:
-        headers = (("WWW-Authenticate", "Bearer"),)
-    elif isinstance(error, DependencyError) and error.retryable:
-        headers = (("Retry-After", "1"),)
     what = error.what if isinstance(error, InputError) else str(error)
-    return problem(status_of(error), error.code, what, getattr(error, "where", ""), headers)
+    return problem(status_of(error), error.code, what, getattr(error, "where", ""), problem_headers(error))

@@ -32,17 +32,13 @@ class RuleBook:
     flatten: Flatten
     evaluate: Evaluate
     mask: Callable[[tuple[Any, ...]], int]
-    numbers: tuple[int, ...]
-    """Where in the row the plan's integers stand."""
+    numbers: Callable[[tuple[Any, ...]], tuple[int, ...]]
+    """The plan's integers from a row, 0 for null."""
     reasons: tuple[Reason, ...]
     """Each compiled rule's reason, by index."""
     rules_version: str
     quarantined: frozenset[str] = frozenset()
 
-    @property
-    def text_fields(self) -> tuple[str, ...]:
-        """Row columns that are hashed."""
-        return ("id", *self.plan.fields, *LIST_PATHS)
 
 
 def merge(sets: Iterable[RuleSet]) -> RuleSet:
@@ -89,7 +85,7 @@ def rule_book(ruleset: RuleSet, lists: ListBook, known_lists: Iterable[str] = ()
         flatten=flattener(layout),
         evaluate=compiled.bind(layout),
         mask=compile_predicates(filters, layout) if filters else _no_filters,
-        numbers=tuple(layout.index(path) for path in plan.integers),
+        numbers=_numbers([layout.index(path) for path in plan.integers]),
         reasons=tuple(rule_reason(rule) for rule in compiled.rules),
         rules_version=version_of(ruleset),
         quarantined=quarantined,
@@ -109,6 +105,12 @@ def _layout(plan: Plan, compiled: Compiled, filters: Sequence[Any]) -> tuple[str
     for one in filters:
         wanted |= dict.fromkeys(one.paths)
     return tuple(wanted)
+
+
+def _numbers(places: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[int, ...]]:
+    made: Callable[[tuple[Any, ...]], tuple[int, ...]]
+    made = eval("lambda r: (" + "".join(f"r[{i}] or 0, " for i in places) + ")", {})  # noqa: S307 - our own indices
+    return made
 
 
 def _no_filters(row: tuple[Any, ...]) -> int:

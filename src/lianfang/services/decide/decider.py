@@ -17,18 +17,21 @@ from lianfang.engines.rules import NO_HITS, Hits
 from lianfang.engines.scoring import Scorer
 from lianfang.kernel import limits
 from lianfang.kernel.errors import ConflictError, EvidenceError, InputError
-from lianfang.kernel.instant import SECOND, moment
+from lianfang.kernel.instant import SECOND
+from lianfang.services.decide.answer import Answers
 from lianfang.services.decide.book import RuleBook, rule_book
 from lianfang.services.decide.facts import Row
 from lianfang.services.decide.lists import ListHit
 from lianfang.services.decide.policy import list_reason, settle, unsure_reason
-from lianfang.wire import Action, Decision, Outcome, Payment, Reason, Versions, read_payment, write
+from lianfang.wire import Action, Outcome, Payment, Reason, Versions, read_payment
 
 DECISION: Final = 1
 OUTCOME: Final = 2
 """Kinds of journal record."""
-PROFILE_EVERY: Final = 4_096
-"""One payment in so many is used to time each rule alone."""
+OVERRUNS: Final = 16
+"""So many payments whose rules together took longer than one may: then each rule is timed alone."""
+FORGIVE_EVERY: Final = 4_096
+"""After so many payments one overrun is forgiven: a busy machine is not a slow rule."""
 SETTLED_MAX: Final = 8_192
 """Sets of rules whose outcome is kept instead of settled again."""
 SLOW_TIMES: Final = 3
@@ -61,7 +64,7 @@ class Journal(Protocol):
 class Decider:
     """Owns the live state. `ticks` is a monotonic clock in nanoseconds; `now` arguments are microseconds, UTC."""
 
-    def __init__(self, book: RuleBook, hot: HotPath, journal: Journal, scorer: Scorer, ticks: Callable[[], int], *, rule_budget_us: int = 1_000, profile_every: int = PROFILE_EVERY) -> None:
+    def __init__(self, book: RuleBook, hot: HotPath, journal: Journal, scorer: Scorer, ticks: Callable[[], int], *, rule_budget_us: int = 1_000) -> None:
         self.hot = hot
         self.journal = journal
         self.scorer = scorer
@@ -70,8 +73,8 @@ class Decider:
         self._ticks = ticks
         self._budget_ns = rule_budget_us * 1_000
         self._slow: Counter[str] = Counter()
-        self._profile_every = profile_every
-        self._until_profile = profile_every
+        self._overruns = 0
+        self._until_forgiven = FORGIVE_EVERY
         self.use(book)
 
     def use(self, book: RuleBook) -> None:
@@ -82,11 +85,13 @@ class Decider:
         self.hot.lists = book.lists.table
         self._text = self.hot.text(book.layout)
         self._at = book.layout.index("time")
-        self._versions = Versions(
-            rules=book.rules_version,
-            lists=book.lists.version,
-            features=book.plan.signature,
-            model=self.scorer.version,
+        self._answers = Answers(
+            Versions(
+                rules=book.rules_version,
+                lists=book.lists.version,
+                features=book.plan.signature,
+                model=self.scorer.version,
+            )
         )
         self._standing = self._standing_doubts(book)
         self._settled: dict[tuple[int, ...], Settled] = {}
@@ -115,27 +120,20 @@ class Decider:
             raise InputError(f"the payment's time is more than {limits.CLOCK_SKEW_MAX_S} s ahead of this node's clock", "$.time")
         journal.ready()  # before anything is counted: a payment that cannot be recorded is not decided
         seq = journal.next_seq
-        before = hot.step(self._text(row), seq, at, book.mask(row), [row[i] or 0 for i in book.numbers])
+        before = hot.step(self._text(row), seq, at, book.mask(row), book.numbers(row))
         if before != FRESH:
             return self._again(before, payment)
         features = hot.features.tolist()
         action, reasons, score, points, shadow = self.judge(row, features, at, late=late)
-        answer = write(
-            Decision(
-                payment_id=payment.id,
-                action=action,
-                reasons=reasons,
-                score=score if score == score else None,
-                points=points,
-                unsure=any(r.source == "system" for r in reasons),
-                shadow=shadow,
-                decided_at=moment(now),
-                seq=seq,
-                versions=self._versions,
-            )
-        )
+        if reasons or shadow or score == score:
+            answer = self._answers.full(payment.id, now, seq, action, reasons, score, points, shadow)
+        else:
+            answer = self._answers.allow(payment.id, now, seq)
         journal.append(DECISION, now, (raw, answer, hot.features.tobytes()))
         self.counters[action] += 1
+        self._until_forgiven -= 1
+        if not self._until_forgiven:
+            self._forgive()
         return seq, answer
 
     def judge(self, row: Row, features: list[float], at: int, *, late: bool = False) -> Judgement:
@@ -149,6 +147,9 @@ class Decider:
 
     def _judge(self, book: RuleBook, row: Row, features: list[float], at: int, late: bool) -> Judgement:
         doubts, known = self._standing, self._settled  # of this book: the profile may put another in force
+        if self.hot.full:
+            self.counters["features_full"] += 1
+            doubts = (*doubts, unsure_reason("features-full", book.policy))
         if late:
             self.counters["late"] += 1
             doubts = (*doubts, unsure_reason("deadline-passed", book.policy))
@@ -157,10 +158,10 @@ class Decider:
         score = self.scorer(features)
         hits = NO_HITS
         if not late:
+            began = self._ticks()
             hits = book.evaluate(row, features, names, NO_TAGS, score, at)
-            self._until_profile -= 1
-            if self._until_profile <= 0:
-                self._profile(book, row, features, names, score, at)
+            if self._ticks() - began > self._budget_ns:
+                self._overrun(book, row, features, names, score, at)
         if hits is NO_HITS and not listed and not doubts and not score >= book.policy.challenge_score:
             return "allow", (), score, 0, ()
         shadow = tuple(book.compiled.rules[i].id for i in hits.shadow)
@@ -192,18 +193,26 @@ class Decider:
             self.rule_hits[f"{rule.id} (failed)"] += 1
         return tuple(unsure_reason("rule-failed", book.policy, rule.id) for rule in failed if rule.mode == "live")
 
-    def _profile(self, book: RuleBook, row: Row, features: list[float], names: dict[str, frozenset[str]], score: float, at: int) -> None:
-        """Times each rule alone; one that is too slow several times in a row is taken out, and every answer is unsure."""
-        self._until_profile = self._profile_every
+    def _overrun(self, book: RuleBook, row: Row, features: list[float], names: dict[str, frozenset[str]], score: float, at: int) -> None:
+        """The rules took too long. If that is no accident, find the slow one; slow several times, it is taken out."""
+        self.counters["rule_overruns"] += 1
+        self._overruns += 1
+        if self._overruns < OVERRUNS:
+            return
         taken = book.compiled.profile(row, features, names, NO_TAGS, score, at, layout=book.layout, clock=self._ticks)
         slow = {book.compiled.rules[i].id for i, ns in taken if ns > self._budget_ns}
         self._slow = Counter({rule: self._slow[rule] + 1 for rule in slow})
         out = frozenset(rule for rule, times in self._slow.items() if times >= SLOW_TIMES)
-        if out:
+        if not slow:
+            self._overruns = 0
+        elif out:
             self.counters["rules_quarantined"] += len(out)
+            self._overruns = 0
             self.use(rule_book(book.ruleset, book.lists, book.lists.names, book.quarantined | out))
-        elif slow:
-            self._until_profile = 1  # look again at once
+
+    def _forgive(self) -> None:
+        self._until_forgiven = FORGIVE_EVERY
+        self._overruns = max(self._overruns - 1, 0)
 
     def _again(self, seq: int, payment: Payment) -> tuple[int, bytes]:
         """The same answer to the same payment; `ConflictError` to another one under its id."""
@@ -233,8 +242,7 @@ class Decider:
         """Count a journaled decision again after a restart. False if its features come out otherwise than recorded."""
         payment = read_payment(parts[0])
         row = self.book.flatten(payment)
-        numbers = [row[i] or 0 for i in self.book.numbers]
-        if self.hot.step(self._text(row), seq, row[self._at], self.book.mask(row), numbers) != FRESH:
+        if self.hot.step(self._text(row), seq, row[self._at], self.book.mask(row), self.book.numbers(row)) != FRESH:
             return True
         return len(parts) < 3 or self.hot.features.tobytes() == parts[2]
 

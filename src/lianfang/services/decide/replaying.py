@@ -5,7 +5,6 @@ Judging is the decider's own: `Decider.judge` on the same `HotPath.step`. Rules 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
@@ -68,7 +67,7 @@ class Replayer:
     """Feeds rows in the order of `book.layout`. One is one run: windows and seen ids grow with it."""
 
     def __init__(self, book: RuleBook, hot: HotPath, scorer: Scorer) -> None:
-        self.decider = Decider(book, hot, _Nowhere(), scorer, _no_clock, profile_every=sys.maxsize)
+        self.decider = Decider(book, hot, _Nowhere(), scorer, _no_clock)
         self._text = hot.text(book.layout)
         self._time = book.layout.index("time")
         self._seq = 0
@@ -79,7 +78,7 @@ class Replayer:
         step, mask, numbers, seq = hot.step, book.mask, book.numbers, self._seq
         for row in rows:
             seq += 1
-            step(text(row), seq, row[time], mask(row), [row[i] or 0 for i in numbers])
+            step(text(row), seq, row[time], mask(row), numbers(row))
         self._seq = seq
 
     def judge(self, rows: list[Row], *, features: bool = False) -> Judged:
@@ -96,7 +95,7 @@ class Replayer:
         for place, row in enumerate(rows):
             seq += 1
             at = row[time]
-            if step(text(row), seq, at, mask(row), [row[i] or 0 for i in numbers]) != FRESH:
+            if step(text(row), seq, at, mask(row), numbers(row)) != FRESH:
                 repeated[place] = True
                 scores[place] = float("nan")
                 continue
