@@ -31,7 +31,6 @@ def write_snapshot(hot: HotPath, path: Path, seq: int) -> None:
 def read_snapshot(hot: HotPath, path: Path) -> int:
     """Restore the state; the seq it stands at. Raises `EvidenceError` (or `FileNotFoundError`)."""
     with path.open("rb", buffering=0) as file:
-        note = hot.state.restore(file.readinto)
 
         def read(size: int) -> bytes:
             data = bytearray(size)
@@ -43,7 +42,7 @@ def read_snapshot(hot: HotPath, path: Path) -> int:
                 view = view[got:]
             return bytes(data)
 
-        hot.recent.restore(read)
+        note = hot.restore(file.readinto, read)
     return int(note["seq"])
 
 

@@ -40,16 +40,16 @@ def _first_block(mem, desc, width):
 
 
 @njit(inline="always")
-def _slide(mem, base, cap, width, start, n):
+def _slide(mem, base, cap, columns, step, start, n):
     """Move records [start, start + n) to the front of every column."""
-    for c in range(width):
-        column = base + c * cap
-        for i in range(n):
-            mem[column + i] = mem[column + start + i]
+    for c in range(columns):
+        column = base + c * cap * step
+        for i in range(n * step):
+            mem[column + i] = mem[column + start * step + i]
 
 
 @njit(cache=True, nogil=True)
-def _enlarge(mem, desc, width, start, n):
+def _enlarge(mem, desc, columns, step, start, n):
     """The block is full at its end: slide, grow, or, when memory is full, forget the oldest record."""
     base = mem[desc]
     size_class = mem[desc + 1] & 255
@@ -57,10 +57,10 @@ def _enlarge(mem, desc, width, start, n):
     if 4 * start < cap:  # with a quarter free at the front, sliding is cheaper than growing, and rare enough
         at = take_block(mem, size_class + 1)
         if at != 0:
-            new_cap = (2 << size_class) // width
-            for c in range(width):
-                for i in range(n):
-                    mem[at + c * new_cap + i] = mem[base + c * cap + start + i]
+            new_cap = (2 << size_class) // (columns * step)
+            for c in range(columns):
+                for i in range(n * step):
+                    mem[at + c * new_cap * step + i] = mem[base + (c * cap + start) * step + i]
             give_block(mem, base, size_class)
             mem[desc] = at
             mem[desc + 1] = new_cap << 8 | (size_class + 1)
@@ -69,15 +69,18 @@ def _enlarge(mem, desc, width, start, n):
         if start == 0:
             start = 1
             n -= 1
-    _slide(mem, base, cap, width, start, n)
+    _slide(mem, base, cap, columns, step, start, n)
     mem[desc + 2] = n
 
 
 @njit(inline="always")
-def _make_room(mem, desc, width, records_max):
-    """Room for one more record at the end of a ring. False when there is none to be had."""
+def _make_room(mem, desc, columns, step, records_max):
+    """Room for one more record at the end of a ring. False when there is none to be had.
+
+    A record is `columns` columns of `step` words: column by column (step 1), or record by record (columns 1).
+    """
     if mem[desc] == 0:
-        return _first_block(mem, desc, width)
+        return _first_block(mem, desc, columns * step)
     start = mem[desc + 2] >> 32
     n = mem[desc + 2] & LOW32
     if n >= records_max:
@@ -86,21 +89,21 @@ def _make_room(mem, desc, width, records_max):
         mem[TRUNCATED] += 1
         mem[desc + 2] = start << 32 | n
     if start + n >= mem[desc + 1] >> 8:
-        _enlarge(mem, desc, width, start, n)
+        _enlarge(mem, desc, columns, step, start, n)
     return True
 
 
 @njit(inline="always")
-def _forget(mem, desc, before):
+def _forget(mem, desc, before, step):
     """Drop records older than `before` from the front of a sorted ring; an emptied ring gives its block back."""
     base = mem[desc]
     if base == 0:
         return
     start = mem[desc + 2] >> 32
     n = mem[desc + 2] & LOW32
-    if n > 0 and mem[base + start] >= before:
+    if n > 0 and mem[base + start * step] >= before:
         return
-    while n > 0 and mem[base + start] < before:
+    while n > 0 and mem[base + start * step] < before:
         start += 1
         n -= 1
     if n == 0:
@@ -112,12 +115,13 @@ def _forget(mem, desc, before):
 
 
 @njit(cache=True, nogil=True)
-def _open_gap(mem, base, cap, width, position, end):
+def _open_gap(mem, base, cap, columns, step, position, end):
     """Shift records [position, end) one up in every column."""
-    for c in range(width):
-        i = base + c * cap + end
-        while i > base + c * cap + position:
-            mem[i] = mem[i - 1]
+    for c in range(columns):
+        first = base + (c * cap + position) * step
+        i = base + (c * cap + end) * step + step - 1
+        while i >= first + step:
+            mem[i] = mem[i - step]
             i -= 1
 
 
@@ -126,8 +130,8 @@ def count_payment(plan, mem, ring, desc, t, newest, mask, numbers, hashes):
     """Add this payment to a ring of single payments."""
     width = plan[ring + 1]
     oldest = max(newest, t) - plan[ring + 3]
-    _forget(mem, desc, oldest)
-    if t < oldest or not _make_room(mem, desc, width, plan[ring + 4]):
+    _forget(mem, desc, oldest, 1)
+    if t < oldest or not _make_room(mem, desc, width, 1, plan[ring + 4]):
         return
     base = mem[desc]
     cap = mem[desc + 1] >> 8
@@ -138,7 +142,7 @@ def count_payment(plan, mem, ring, desc, t, newest, mask, numbers, hashes):
     while position > start and mem[base + position - 1] > t:
         position -= 1
     if position < end:
-        _open_gap(mem, base, cap, width, position, end)
+        _open_gap(mem, base, cap, width, 1, position, end)
     mem[base + position] = t
     spec = plan[ring + 5]
     column = base + cap
@@ -169,31 +173,31 @@ def count_payment(plan, mem, ring, desc, t, newest, mask, numbers, hashes):
 
 
 @njit(cache=True, nogil=True)
-def _bucket_position(plan, mem, ring, desc, width, bucket):
-    """Where this bucket's record stands, made if it was not there; -1 when there is no room."""
+def _bucket_address(plan, mem, ring, desc, width, bucket):
+    """Address of this bucket's record, made if it was not there; 0 when there is no room."""
     base = mem[desc]
     start = mem[desc + 2] >> 32
     end = start + (mem[desc + 2] & LOW32)
     position = end
-    while position > start and mem[base + position - 1] > bucket:
+    while position > start and mem[base + (position - 1) * width] > bucket:
         position -= 1
-    if position > start and mem[base + position - 1] == bucket:
-        return position - 1
+    if position > start and mem[base + (position - 1) * width] == bucket:
+        return base + (position - 1) * width
     from_end = end - position
-    if not _make_room(mem, desc, width, plan[ring + 4]):
-        return -1
+    if not _make_room(mem, desc, 1, width, plan[ring + 4]):
+        return 0
     base = mem[desc]
-    cap = mem[desc + 1] >> 8
     start = mem[desc + 2] >> 32
     n = mem[desc + 2] & LOW32
     position = max(start + n - from_end, start)
-    _open_gap(mem, base, cap, width, position, start + n)
+    _open_gap(mem, base, mem[desc + 1] >> 8, 1, width, position, start + n)
     mem[desc + 2] = start << 32 | (n + 1)
-    mem[base + position] = bucket
+    at = base + position * width
+    mem[at] = bucket
     for c in range(1, width):
         what = plan[plan[ring + 5] + (c - 1) * COLUMN_WORDS]
-        mem[base + c * cap + position] = 0 if what == COL_COUNT or what == COL_SUM else NEVER
-    return position
+        mem[at + c] = 0 if what == COL_COUNT or what == COL_SUM else NEVER
+    return at
 
 
 @njit(cache=True, nogil=True)
@@ -201,16 +205,15 @@ def count_bucket(plan, mem, ring, desc, t, bucket, newest, mask, numbers):
     """Add this payment to its bucket."""
     width = plan[ring + 1]
     oldest = max(newest, t) - plan[ring + 3]
-    _forget(mem, desc, oldest)
+    _forget(mem, desc, oldest, width)
     if t < oldest:
         return
-    position = _bucket_position(plan, mem, ring, desc, width, bucket)
-    if position < 0:
+    at = _bucket_address(plan, mem, ring, desc, width, bucket)
+    if at == 0:
         return
-    cap = mem[desc + 1] >> 8
     spec = plan[ring + 5]
-    at = mem[desc] + cap + position
     for _ in range(1, width):
+        at += 1
         where = plan[spec + 2]
         if where < 0 or (mask >> where) & 1 == 1:
             what = plan[spec]
@@ -225,7 +228,6 @@ def count_bucket(plan, mem, ring, desc, t, bucket, newest, mask, numbers):
             else:
                 mem[at] = max(mem[at], t)
         spec += COLUMN_WORDS
-        at += cap
 
 
 @njit(cache=True, nogil=True)
@@ -276,7 +278,7 @@ def count_value(plan, mem, ring, desc, t, bucket, newest, mask, hashes):
     if mem[desc + 2] >= plan[ring + 4]:
         _replace_oldest(mem, desc, bucket, own)
         return
-    if not _make_room(mem, desc, 2, plan[ring + 4] + 1):
+    if not _make_room(mem, desc, 2, 1, plan[ring + 4] + 1):
         return
     base = mem[desc]
     n = mem[desc + 2]

@@ -12,7 +12,7 @@ from numba import uint64 as u
 
 from lianfang.engines.features.layout import DESC_WORDS, HEADER_WORDS, KEY_WORDS, ROW_WORDS
 from lianfang.engines.features.memory import EXPIRED, KEYS, NEWEST, SWEEP, give_block, give_row
-from lianfang.engines.features.pointers import pointer
+from lianfang.engines.native import pointer
 
 ADDRESS_BITS: Final = 40
 ADDRESS: Final = (1 << ADDRESS_BITS) - 1

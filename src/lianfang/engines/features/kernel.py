@@ -26,7 +26,7 @@ from lianfang.engines.features.layout import (
     ROW_WORDS,
 )
 from lianfang.engines.features.memory import EVENTS, FULL, KEYS, NEWEST, SCRATCH, SCRATCH_HASHES, take_row
-from lianfang.engines.features.pointers import pointer, prefetch
+from lianfang.engines.native import pointer, prefetch
 from lianfang.engines.features.reading import read_buckets, read_payments, read_values
 from lianfang.engines.keyed import mix
 
@@ -87,10 +87,13 @@ def _locate(plan, mem, index, slots, hashes):
             ring = plan[at + 5]
             desc = row + ROW_WORDS
             for _ in range(plan[at + 4]):
-                end = (mem[desc + 2] >> 32) + (mem[desc + 2] & LOW32) + mem[desc]
-                cap = mem[desc + 1] >> 8
-                for c in range(plan[ring + 1]):
-                    prefetch(mem, end + c * cap)
+                end = (mem[desc + 2] >> 32) + (mem[desc + 2] & LOW32)
+                if plan[ring] == BUCKETS:
+                    prefetch(mem, mem[desc] + (end - 1) * plan[ring + 1])
+                else:
+                    cap = mem[desc + 1] >> 8
+                    for c in range(plan[ring + 1]):
+                        prefetch(mem, mem[desc] + end + c * cap)
                 ring += RING_WORDS
                 desc += DESC_WORDS
 
@@ -124,7 +127,7 @@ def _observe(plan, mem, index, slots, hashes, numbers, t, mask, out):
                     width = plan[ring + 2]
                     bucket = t - t % width
                 if kind == BUCKETS:
-                    read_buckets(plan, mem, ring, base, cap, start, n, t, bucket, mask, numbers, out)
+                    read_buckets(plan, mem, ring, base, start, n, t, bucket, mask, numbers, out)
                     count_bucket(plan, mem, ring, desc, t, bucket, newest, mask, numbers)
                 else:
                     read_values(plan, mem, ring, base, cap, n, bucket, newest, mask, hashes, out)
@@ -143,15 +146,31 @@ def _observe(plan, mem, index, slots, hashes, numbers, t, mask, out):
 
 
 @njit(cache=True, nogil=True)
+def observe_at(plan, mem, index, index_slots, hashes, numbers, t, mask, out, outs):
+    """`observe` on bare pointers: `index_slots` slots, `outs` features."""
+    for i in range(outs):
+        out[i] = np.nan
+    full_before = mem[FULL]
+    _observe(plan, mem, index, u(index_slots - 1), hashes, numbers, t, mask, out)
+    return (GROW if mem[KEYS] * 10 >= index_slots * 7 else 0) | (FULL_NOW if mem[FULL] != full_before else 0)
+
+
+@njit(cache=True, nogil=True)
 def observe(plan, mem, index, hashes, numbers, t, mask, out):
     """Read all features as of `t` (us) into `out` float64[n] (NaN is null), then count this payment.
 
     `hashes` uint64[fields], 0 for null; `numbers` int64[integers]; `mask` bit i: filter i is true for this payment.
     Returns flags, `GROW` and `FULL_NOW`.
     """
-    for i in range(out.shape[0]):
-        out[i] = np.nan
-    slots = u(index.shape[0] - 1)
-    full_before = mem[FULL]
-    _observe(pointer(plan), pointer(mem), pointer(index), slots, pointer(hashes), pointer(numbers), t, mask, pointer(out))
-    return (GROW if mem[KEYS] * 10 >= index.shape[0] * 7 else 0) | (FULL_NOW if mem[FULL] != full_before else 0)
+    return observe_at(
+        pointer(plan),
+        pointer(mem),
+        pointer(index),
+        index.shape[0],
+        pointer(hashes),
+        pointer(numbers),
+        t,
+        mask,
+        pointer(out),
+        out.shape[0],
+    )

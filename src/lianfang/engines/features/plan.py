@@ -219,7 +219,7 @@ def compile_plan(declared: Sequence[Declared]) -> Plan:
         raise FeatureError(f"more than {limits.FEATURES_MAX} features", "features")
     made = _Compiler(declared)
     words = made.words()
-    meaning = repr((words, made.fields, made.integers, made.filters, "layout 2"))
+    meaning = repr((words, made.fields, made.integers, made.filters, "layout 3"))
     return Plan(
         words=np.array(words, np.int64),
         names=tuple(d.name for d in declared),

@@ -1,6 +1,8 @@
 """Reads the features of one ring as of a moment. Changes nothing. Meaning: docs/reference/features.md.
 
-All take bare pointers. `base` is the block's address, `cap` its capacity; records [start, start + n) are in use.
+All take bare pointers. `base` is the block's address, `cap` its capacity; records [start, start + n) are in use. Payments and
+values stand column by column, so that long rings are summed by vector instructions; buckets record by record, so that a
+payment touches one line of each.
 """
 
 from __future__ import annotations
@@ -23,17 +25,20 @@ from lianfang.engines.features.layout import (
 
 
 @njit(inline="always")
-def first_at_least(mem, column, lo, hi, edge):
-    """Smallest i in [lo, hi] with column[i] >= edge, searched from the end: windows are mostly short."""
+def first_at_least(mem, column, lo, hi, edge, step):
+    """Smallest i in [lo, hi] with column[i] >= edge, searched from the end: windows are mostly short.
+
+    `step`: words from one record to the next.
+    """
     if hi - lo > 32:
         while lo < hi:
             middle = (lo + hi) >> 1
-            if mem[column + middle] < edge:
+            if mem[column + middle * step] < edge:
                 lo = middle + 1
             else:
                 hi = middle
         return lo
-    while hi > lo and mem[column + hi - 1] >= edge:
+    while hi > lo and mem[column + (hi - 1) * step] >= edge:
         hi -= 1
     return hi
 
@@ -120,7 +125,7 @@ def _total(mem, numbers, masks, lo, hi, aggregate, where, including, own):
 @njit(cache=True, nogil=True)
 def read_payments(plan, mem, ring, base, cap, start, n, t, mask, numbers, hashes, out):
     """Features over single payments in [t - window, t)."""
-    hi = first_at_least(mem, base, start, start + n, t)
+    hi = first_at_least(mem, base, start, start + n, t, 1)
     lo = hi
     columns = plan[ring + 5]
     at = plan[ring + 7]
@@ -131,7 +136,7 @@ def read_payments(plan, mem, ring, base, cap, start, n, t, mask, numbers, hashes
         column = plan[at + 3]
         second = base + plan[at + 4] * cap
         including = plan[at + 5] == 1 and (where < 0 or (mask >> where) & 1 == 1)
-        lo = first_at_least(mem, base, start, lo, edge)
+        lo = first_at_least(mem, base, start, lo, edge, 1)
         argument = plan[columns + (column - 1) * COLUMN_WORDS + 1] if column > 0 else 0
         if aggregate == DISTINCT:
             value = _distinct(mem, second, base + column * cap, base, lo, hi, edge, including, int64(hashes[argument]))
@@ -144,23 +149,24 @@ def read_payments(plan, mem, ring, base, cap, start, n, t, mask, numbers, hashes
 
 
 @njit(cache=True, nogil=True)
-def read_buckets(plan, mem, ring, base, cap, start, n, t, bucket, mask, numbers, out):
+def read_buckets(plan, mem, ring, base, start, n, t, bucket, mask, numbers, out):
     """Features over buckets from floor(t - window) on. `bucket` is floor(t); windows are whole buckets long."""
     hi = start + n
     lo = hi
+    width = plan[ring + 1]
     columns = plan[ring + 5]
     at = plan[ring + 7]
     for _ in range(plan[ring + 6]):
         aggregate = plan[at]
         where = plan[at + 2]
-        column = base + plan[at + 3] * cap
-        second = base + plan[at + 4] * cap
+        column = base + plan[at + 3]
+        second = base + plan[at + 4]
         including = plan[at + 5] == 1 and (where < 0 or (mask >> where) & 1 == 1)
-        lo = first_at_least(mem, base, start, lo, bucket - plan[at + 1])
+        lo = first_at_least(mem, base, start, lo, bucket - plan[at + 1], width)
         if aggregate == FIRST or aggregate == LAST:
             found = NEVER
             for i in range(hi - lo):
-                found = mem[column + (lo + i if aggregate == FIRST else hi - 1 - i)]
+                found = mem[column + (lo + i if aggregate == FIRST else hi - 1 - i) * width]
                 if found != NEVER:
                     break
             if including and (found == NEVER or aggregate == LAST):
@@ -169,7 +175,7 @@ def read_buckets(plan, mem, ring, base, cap, start, n, t, bucket, mask, numbers,
         elif aggregate == MAX:
             top = NEVER
             for i in range(lo, hi):
-                top = max(top, mem[column + i])
+                top = max(top, mem[column + i * width])
             if including:
                 top = max(top, numbers[plan[columns + (plan[at + 3] - 1) * COLUMN_WORDS + 1]])
             value = float64(top) if top != NEVER else np.nan
@@ -177,10 +183,10 @@ def read_buckets(plan, mem, ring, base, cap, start, n, t, bucket, mask, numbers,
             s = int64(0)
             c = 0
             for i in range(lo, hi):
-                s += mem[column + i]
+                s += mem[column + i * width]
             if aggregate == MEAN:
                 for i in range(lo, hi):
-                    c += mem[second + i]
+                    c += mem[second + i * width]
             if including:
                 c += 1
                 s += 1 if aggregate == COUNT else numbers[plan[columns + (plan[at + 3] - 1) * COLUMN_WORDS + 1]]

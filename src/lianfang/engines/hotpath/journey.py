@@ -9,15 +9,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
+from numba import carray, njit
 from numba import uint64 as u
 from numpy.typing import NDArray
 
 from lianfang.engines.features import FeatureState, Plan
-from lianfang.engines.features.kernel import FULL_NOW, GROW, observe
+from lianfang.engines.features.kernel import FULL_NOW, GROW, observe_at
 from lianfang.engines.keyed import HashKey, hash_fields, mix
 from lianfang.engines.keyed.siphash import SEPARATOR
-from lianfang.engines.lookup import EMPTY_TABLE, RecentIds, probe, recall
+from lianfang.engines.lookup import EMPTY_TABLE, RecentIds, Table, probe, recall
+from lianfang.engines.native import float64s, int64s, uint64s
 from lianfang.wire import SUBJECTS
 
 FRESH: Final = -1
@@ -54,16 +55,40 @@ def look_up_many(lists, kinds, hashes):
     return found
 
 
+# Words of the context: addresses, sizes and the key, passed as one array because each array in a call costs 80 ns.
+_HASHES, _IDS, _IDS_STATE, _LISTS, _KINDS, _PLACES, _GROUPS, _PLAN, _MEM, _INDEX, _NUMBERS, _OUT = range(12)
+_N_HASHES, _N_IDS, _N_LISTS, _N_PATHS, _N_INDEX, _N_OUT, _K0, _K1, _LISTED, _FLAGS = range(12, 22)
+_WORDS: Final = 22
+
+
 @njit(cache=True, nogil=True)
-def _journey(text, k0, k1, hashes, ids, ids_state, seq, lists, kinds, places, groups, plan, mem, index, numbers, t, mask, out):
-    """Returns (seq answered before or -1, whether any list knows a subject, flags of `observe`)."""
-    hash_fields(text, k0, k1, hashes)
-    before = recall(ids, ids_state, hashes[0], seq)
+def _journey(text, context, seq, t, mask):
+    """The seq of the earlier answer, or -1; then `context` says whether a list knows a subject, and `observe`'s flags."""
+    hashes = carray(uint64s(context[_HASHES]), (context[_N_HASHES],))
+    hash_fields(text, u(context[_K0]), u(context[_K1]), hashes)
+    ids = carray(uint64s(context[_IDS]), (2, context[_N_IDS]))
+    before = recall(ids, carray(int64s(context[_IDS_STATE]), (2,)), hashes[0], seq)
     if before >= 0:
-        return before, False, 0
-    flags = observe(plan, mem, index, hashes[1:], numbers, t, mask, out)
-    listed = lists.shape[0] > 4 and _look_up(lists, kinds, places, hashes, groups)
-    return -1, listed, flags
+        return before
+    context[_FLAGS] = observe_at(
+        int64s(context[_PLAN]),
+        int64s(context[_MEM]),
+        uint64s(context[_INDEX]),
+        context[_N_INDEX],
+        uint64s(context[_HASHES] + 8),
+        int64s(context[_NUMBERS]),
+        t,
+        mask,
+        float64s(context[_OUT]),
+        context[_N_OUT],
+    )
+    context[_LISTED] = 0
+    if context[_N_LISTS] > 4:
+        paths = (context[_N_PATHS],)
+        lists = carray(uint64s(context[_LISTS]), (context[_N_LISTS],))
+        places, groups = carray(int64s(context[_PLACES]), paths), carray(int64s(context[_GROUPS]), paths)
+        context[_LISTED] = 1 if _look_up(lists, carray(int64s(context[_KINDS]), paths), places, hashes, groups) else 0
+    return -1
 
 
 class HotPath:
@@ -73,7 +98,6 @@ class HotPath:
         self.state = FeatureState(plan, key, memory_bytes=memory_bytes)
         self.recent = RecentIds(ids_remembered)
         self.key = key
-        self.lists = EMPTY_TABLE
         self.fields = tuple(dict.fromkeys(("id", *plan.fields, *LIST_PATHS)))
         self.groups: NDArray[np.int64] = np.full(len(LIST_PATHS), -1, np.int64)
         """For each of `LIST_PATHS`, the group of list entries its value belongs to, or -1."""
@@ -81,10 +105,34 @@ class HotPath:
         """Whether any of them belongs to one."""
         self.full = False
         """Whether memory was full for some key of the payment last stepped."""
+        self._lists = EMPTY_TABLE
         self._hashes: NDArray[np.uint64] = np.zeros(len(self.fields), np.uint64)
         self._places = np.array([self.fields.index(path) for path in LIST_PATHS], np.int64)
         self._kinds = np.array([SUBJECT_KINDS.index(SUBJECTS[path]) + 1 for path in LIST_PATHS], np.int64)
-        self._k0, self._k1 = np.uint64(key.k0), np.uint64(key.k1)
+        self._context: NDArray[np.int64] = np.zeros(_WORDS, np.int64)
+        self._wire()
+
+    def _wire(self) -> None:
+        """Write down where everything is now. Needed whenever one of the arrays is another one."""
+        state, context = self.state, self._context
+        arrays = (
+            self._hashes, self.recent.ids, self.recent.state, self._lists, self._kinds, self._places, self.groups,
+            state.plan.words, state.mem, state.index, state.numbers, state.out,
+        )  # fmt: skip
+        context[: len(arrays)] = [array.ctypes.data for array in arrays]
+        sizes = (len(self._hashes), self.recent.ids.shape[1], len(self._lists), len(LIST_PATHS), len(state.index), len(state.out))
+        context[_N_HASHES : _N_HASHES + len(sizes)] = sizes
+        context.view(np.uint64)[_K0], context.view(np.uint64)[_K1] = self.key
+
+    @property
+    def lists(self) -> Table:
+        """The table of list subjects in force."""
+        return self._lists
+
+    @lists.setter
+    def lists(self, table: Table) -> None:
+        self._lists = table
+        self._wire()
 
     def text(self, layout: Sequence[str]) -> Callable[[tuple[Any, ...]], bytes]:
         """A function from a row (in the order of `layout`) to the text that `step` hashes."""
@@ -95,18 +143,30 @@ class HotPath:
 
     def step(self, text: bytes, seq: int, at: int, mask: int, numbers: Sequence[int]) -> int:
         """`FRESH`, or the seq of the earlier answer. Then `features`, `listed` and `groups` hold what was found."""
-        state = self.state
-        own = state.numbers
+        own = self.state.numbers
         for i, number in enumerate(numbers):
             own[i] = number
-        before, self.listed, flags = _journey(
-            text, self._k0, self._k1, self._hashes, self.recent.ids, self.recent.state, seq, self.lists, self._kinds,
-            self._places, self.groups, state.plan.words, state.mem, state.index, own, at, mask, state.out,
-        )  # fmt: skip
-        self.full = flags & FULL_NOW != 0
-        if flags & GROW:
-            state.grow()
-        return before  # type: ignore[no-any-return]
+        context = self._context
+        before = _journey(text, context, seq, at, mask)
+        if before != FRESH:
+            return before  # type: ignore[no-any-return]
+        self.listed = context[_LISTED] != 0
+        flags = context[_FLAGS]
+        if flags:
+            self.full = bool(flags & FULL_NOW)
+            if flags & GROW:
+                self.state.grow()
+                self._wire()
+        elif self.full:
+            self.full = False
+        return FRESH
+
+    def restore(self, read_into: Callable[[memoryview], int], read: Callable[[int], bytes]) -> dict[str, Any]:
+        """Take up a snapshot of the state and of the ids; its note. Raises `EvidenceError`."""
+        note = self.state.restore(read_into)
+        self.recent.restore(read)
+        self._wire()
+        return note
 
     @property
     def features(self) -> NDArray[np.float64]:
@@ -116,7 +176,7 @@ class HotPath:
     def seen(self, payment_id: str) -> int:
         """The seq of the answer to a payment, or -1 if it is not remembered."""
         hashes: NDArray[np.uint64] = np.zeros(1, np.uint64)
-        hash_fields(payment_id.encode(), self._k0, self._k1, hashes)
+        hash_fields(payment_id.encode(), np.uint64(self.key.k0), np.uint64(self.key.k1), hashes)
         return self.recent.peek(int(hashes[0]))
 
 

@@ -1,7 +1,8 @@
-"""Two things numba has no word for: an array as a bare pointer, and a hint to fetch memory before it is needed.
+"""An array as a bare pointer, an address as one, and a hint to fetch memory before it is needed.
 
 A numba array is seven words and checks for negative indices. The kernel passes its arrays between many small functions,
-so it takes their pointers once; `pointer[i]` then is one load. What keeps `i` in bounds is said in `memory` and `kernel`.
+so it takes their pointers once; `pointer[i]` then is one load. What keeps `i` in bounds is said where they are used.
+And a call from Python costs 80 ns for each array but 20 for each number, so the hot path passes addresses.
 """
 
 from __future__ import annotations
@@ -40,3 +41,22 @@ def prefetch(typingctx: Any, where: Any, i: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(where, types.int64), codegen
+
+
+def _from_address(kind: Any) -> Any:
+    @intrinsic  # type: ignore[misc]
+    def cast(typingctx: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(kind)(types.int64), codegen
+
+    return cast
+
+
+int64s = _from_address(types.int64)
+"""An address (int64) as a pointer to int64."""
+uint64s = _from_address(types.uint64)
+"""An address as a pointer to uint64."""
+float64s = _from_address(types.float64)
+"""An address as a pointer to float64."""

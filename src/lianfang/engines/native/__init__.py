@@ -1,0 +1,5 @@
+"""What numba has no word for: bare pointers, and the hint to fetch memory early. Unchecked: callers say what bounds hold."""
+
+from lianfang.engines.native.pointers import float64s, int64s, pointer, prefetch, uint64s
+
+__all__ = ["float64s", "int64s", "pointer", "prefetch", "uint64s"]
