@@ -18,7 +18,7 @@ from msgspec import Meta
 from lianfang.kernel.errors import InputError
 
 PREFIX: Final = "LIANFANG_"
-ELSEWHERE: Final = frozenset({"LIANFANG_REQUIRE_SERVICES", "LIANFANG_CONFIG"})
+ELSEWHERE: Final = frozenset({"LIANFANG_REQUIRE_SERVICES", "LIANFANG_CONFIG", "LIANFANG_KEY"})
 """Names of ours in the environment that are not settings."""
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
@@ -71,7 +71,9 @@ HELP: Final = {
 }
 
 
-def load(environ: Mapping[str, str] | None = None, file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+def load(
+    environ: Mapping[str, str] | None = None, file: Path | None = None, overrides: Mapping[str, Any] | None = None
+) -> Settings:
     """The settings in force. Raises `InputError` naming the file or variable, and the setting it may have meant."""
     environ = os.environ if environ is None else environ
     file = file or Path(environ.get("LIANFANG_CONFIG", "lianfang.toml"))

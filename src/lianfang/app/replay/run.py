@@ -163,7 +163,7 @@ def replay(job: Replay, progress: Callable[[int], None] | None = None) -> Replay
         seconds = time.perf_counter() - began if began is not None else 0.0
     arrays = _together(collector.parts)
     return ReplayResult(
-        *arrays,
+        **arrays,
         currency_names=list(collector.currencies),
         tally=collector.tally,
         labelled=collector.labelled,
@@ -187,13 +187,21 @@ def _runs(times: NDArray[np.int64], job: Replay) -> Iterator[tuple[slice, bool]]
             yield slice(start, stop), bool(what[start] == 1)
 
 
-_TYPES: Final = (np.int8, np.int64, np.int64, np.int32, np.int8, np.int64, np.int64)
+_COLUMNS: Final[dict[str, type[np.generic]]] = {
+    "actions": np.int8,
+    "risk": np.int64,
+    "amounts": np.int64,
+    "currencies": np.int32,
+    "labels": np.int8,
+    "times": np.int64,
+    "customers": np.int64,
+}
+"""The arrays that a batch leaves, in their order."""
 
 
-def _together(parts: list[tuple[NDArray[Any], ...]]) -> list[NDArray[Any]]:
-    if not parts:
-        return [np.zeros(0, kind) for kind in _TYPES]
-    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+def _together(parts: list[tuple[NDArray[Any], ...]]) -> dict[str, Any]:
+    columns = zip(*parts, strict=True) if parts else ((np.zeros(0, kind),) for kind in _COLUMNS.values())
+    return {name: np.concatenate(list(arrays)) for name, arrays in zip(_COLUMNS, columns, strict=True)}
 
 
 @contextmanager

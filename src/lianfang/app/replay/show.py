@@ -114,7 +114,7 @@ def show(result: ReplayResult, about: dict[str, Any], console: Console) -> None:
         console.print(_quality(found, result.currency_names))
     console.print(_rules(result.tally.figures(), labelled=result.labelled))
     speed = found["replay_per_s"].value
-    rate = f"{speed:,.0f} payments/s, {result.seconds:,.1f} s" if speed == speed else "too few payments to time"
+    rate = f"{speed:,.0f} payments/s, {result.seconds:,.1f} s" if not math.isnan(speed) else "too few payments to time"
     console.print(f"[bold]speed[/bold] {rate}", highlight=False)
     _attention(result, console)
 
@@ -166,7 +166,7 @@ def _rules(rows: Sequence[RuleFigures], *, labelled: bool) -> Table:
 
 
 def _share(value: float) -> str:
-    return "-" if value != value else f"{value:.1%}"
+    return "-" if math.isnan(value) else f"{value:.1%}"
 
 
 def _attention(result: ReplayResult, console: Console) -> None:

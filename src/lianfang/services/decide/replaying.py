@@ -1,6 +1,6 @@
 """A history through the engine that decides live: rows instead of payments, nothing recorded, nothing answered.
 
-Judging is the decider's own: `Decider.judge` on the same `HotPath.step`. Rules are not timed, so a replay is repeatable.
+Judging is the decider's own: `Decider.judge` on the same `HotPath.step`. Rules are not timed: a replay is repeatable.
 """
 
 from __future__ import annotations

@@ -1,0 +1,145 @@
+"""The command line: `lianfang`. Commands stand in `app/commands`; here is how they hang together and how errors end.
+
+Exit status: 0 done, 1 failed or not sound, 2 wrong input. An error is one sentence; --debug shows a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from cyclopts import App, CycloptsError
+
+from lianfang import __version__
+from lianfang.app.commands import (
+    bench,
+    decide,
+    demo,
+    journal,
+    keys,
+    lists,
+    replay,
+    rules,
+    schema,
+    serve,
+    settings,
+    simulate,
+)
+from lianfang.app.commands.common import EXIT_FAILED, EXIT_INPUT
+from lianfang.kernel.errors import AccessError, InputError, LianfangError
+
+DEBUG: Final = "--debug"
+EPILOGUE: Final = "Any command takes --debug, which shows where an error came from."
+
+
+COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
+    "rules": (rules.test, rules.check, rules.show, rules.put),
+    "lists": (lists.export, lists.show),
+    "keys": (keys.issue, keys.rotate, keys.revoke),
+    "journal": (journal.verify, journal.export, journal.show),
+    "bench": (bench.decide,),
+}
+"""Commands under a command, by their functions' names; those named like a builtin are added by hand."""
+
+
+def build() -> App:
+    """The whole command line."""
+    app = App(
+        name="lianfang",
+        help="Joint defence of payments: a node decides in milliseconds, with reasons, durably.",
+        version=__version__,
+        version_flags=["--version"],
+        help_epilogue=EPILOGUE,
+        help_format="plaintext",
+        print_error=False,
+        exit_on_error=False,
+        result_action="return_value",
+    )
+    for command in (
+        serve.serve,
+        demo.demo,
+        decide.decide,
+        replay.replay,
+        simulate.simulate,
+        schema.schema,
+        settings.settings,
+    ):
+        app.command(command)
+    app.command(version)
+    groups = {
+        "rules": _group(app, "rules", "Prove, check and look at rules; put them in force."),
+        "lists": _group(app, "lists", "Import, export and look at lists."),
+        "keys": _group(app, "keys", "API keys of the running node."),
+        "journal": _group(app, "journal", "Read a decision journal."),
+        "bench": _group(app, "bench", "Measure."),
+    }
+    for name, commands in COMMANDS.items():
+        for command in commands:
+            groups[name].command(command)
+    groups["rules"].command(rules.list_, name="list")
+    groups["lists"].command(lists.import_, name="import")
+    groups["keys"].command(keys.list_, name="list")
+    return app
+
+
+def _group(app: App, name: str, about: str) -> App:
+    group = App(name=name, help=about, help_format="plaintext")
+    app.command(group)
+    return group
+
+
+def version() -> int:
+    """Print the version."""
+    print(f"lianfang {__version__}")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = DEBUG in given
+    given = [a for a in given if a != DEBUG]
+    try:
+        return int(build()(given) or 0)
+    except CycloptsError as why:
+        return _end(str(why), EXIT_INPUT, why, debug=debug, hint="lianfang --help lists the commands")
+    except InputError as why:
+        return _end(str(why), EXIT_INPUT, why, debug=debug)
+    except AccessError as why:
+        return _end(str(why), EXIT_FAILED, why, debug=debug)
+    except LianfangError as why:
+        return _end(str(why), EXIT_FAILED, why, debug=debug)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read the output has had enough
+        sys.stderr.close()
+        return EXIT_FAILED
+    except Exception as why:  # a mistake of ours: still no wall of text
+        return _end(f"this is a fault of lianfang: {why!r}; {DEBUG} shows where", EXIT_FAILED, why, debug=debug)
+
+
+def _end(sentence: str, status: int, why: Exception, *, debug: bool, hint: str = "") -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exception(why)
+    caret = getattr(why, "caret", None)
+    print(f"lianfang: {' '.join(sentence.split())}", file=sys.stderr)
+    if callable(caret) and (marked := caret()):
+        print(marked, file=sys.stderr)
+    if hint:
+        print(hint, file=sys.stderr)
+    return status
+
+
+def cli_reference() -> str:
+    """The reference page of all commands, from the commands themselves. Markdown, ready to be written to a file."""
+    from cyclopts.docs import generate_markdown_docs
+
+    page = generate_markdown_docs(build(), heading_level=1, generate_toc=False)
+    return "\n".join(line.rstrip() for line in page.splitlines()) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""`lianfang bench`: the figures, measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def decide(*, json: Path | None = None, quick: bool = False) -> int:
+    """Measure decisions: throughput, latency, restart, and what each part costs. About three minutes.
+
+    Parameters
+    ----------
+    json
+        Write the figures to this file.
+    quick
+        A small run, for trying the command; not for quoting.
+    """
+    from lianfang.app.bench.decide import Sizes, bench_decide
+
+    bench_decide(Sizes.quick() if quick else Sizes(), json)
+    return 0

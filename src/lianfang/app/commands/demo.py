@@ -1,0 +1,37 @@
+"""`lianfang demo`, which is `make run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+
+def demo(
+    *,
+    data_dir: Path = Path("data/demo"),
+    rate: float = 30.0,
+    seconds: float | None = None,
+    lang: Literal["zh", "en", "both"] = "both",
+    seed: int = 1,
+    json: Path | None = None,
+) -> int:
+    """Start a node, feed it simulated payments, and show what is decided and why. Ctrl-C stops everything.
+
+    Parameters
+    ----------
+    data_dir
+        Folder of the demonstration node. It may be deleted at any time.
+    rate
+        Payments a second.
+    seconds
+        Stop by itself after so long.
+    lang
+        Language of the labels.
+    seed
+        Which made-up world.
+    json
+        Write the closing figures to this file.
+    """
+    from lianfang.app.demo import run_demo
+
+    return run_demo(data_dir, rate=rate, seconds=seconds, lang=lang, seed=seed, json_file=json)

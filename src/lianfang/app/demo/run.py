@@ -1,0 +1,321 @@
+"""Starts the node, feeds it, shows it, and stops it: `lianfang demo`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from rich.console import Console
+from rich.live import Live
+
+from lianfang.app.commands.client import Node, running
+from lianfang.app.commands.common import write_json
+from lianfang.app.demo.board import Board, View
+from lianfang.app.demo.feed import Feed, new_prefix, pace
+from lianfang.app.demo.screen import Lang, one_line, screen, word
+from lianfang.app.node.clock import WallClock
+from lianfang.app.settings import Settings, load
+from lianfang.engines.world import demo_config
+from lianfang.infra.published import write_whole
+from lianfang.kernel.errors import DependencyError, InputError, LianfangError
+from lianfang.kernel.instant import DAY
+
+START_S: Final = 120.0
+"""A first start compiles the engine; on a slow machine that takes a minute."""
+STOP_S: Final = 30.0
+PAST_DAYS: Final = 21
+"""Without a past every account is a stranger, and the rules about habits have nothing to compare with."""
+PAST_BATCH: Final = 200
+FRAMES_PER_S: Final = 4
+LINE_EVERY_S: Final = 3.0
+
+
+class Diary(msgspec.Struct, frozen=True):
+    """What one run leaves for the next on the same folder: the same people live on, under new payment ids."""
+
+    start: int
+    """The world's first instant."""
+    seed: int
+    reached: int
+    """How far the world has been told, in its own time."""
+
+
+def run_demo(
+    data_dir: Path,
+    *,
+    rate: float = 30.0,
+    seconds: float | None = None,
+    lang: Lang = "both",
+    seed: int = 1,
+    json_file: Path | None = None,
+) -> int:
+    """Runs until Ctrl-C, SIGTERM or `seconds`; the exit status."""
+    if not 0 < rate <= 10_000:
+        raise InputError("a rate lies above 0 and is at most 10,000 payments a second", "--rate")
+    console = Console()
+    board = Board()
+    stop = threading.Event()
+    with _signals(stop), _node(data_dir) as node:
+        feeder = threading.Thread(target=_feed, args=(node, board, stop, rate, seed), name="feed", daemon=True)
+        began = time.monotonic()
+        feeder.start()
+        try:
+            _show(console, node, board, stop, lang=lang, seconds=seconds)
+        finally:
+            stop.set()
+            feeder.join(STOP_S)
+        view = board.view(time.monotonic())
+        if console.is_terminal:
+            console.print(word("stop", lang) + " ...", style="dim")
+    _summary(view, lang, time.monotonic() - began, json_file)
+    if not view.decided and view.trouble:
+        raise DependencyError(view.trouble)
+    return 0
+
+
+@contextlib.contextmanager
+def _signals(stop: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run in good order instead of interrupting it anywhere."""
+    old = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+class DemoNode:
+    """The node's process and folder."""
+
+    def __init__(self, settings: Settings, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.settings = settings
+        self.process = process
+        self.log = log
+
+    @property
+    def root(self) -> Path:
+        """Its data folder."""
+        return Path(self.settings.data_dir)
+
+    def ready(self) -> bool:
+        """Whether both doors answer. Raises `DependencyError` when the node has stopped instead."""
+        if self.process.poll() is not None:
+            raise DependencyError(f"the node stopped at its start: {_last_line(self.log)} (all of it: {self.log})")
+        try:
+            if set(running(self.root)) != {"decider", "desk"}:
+                return False
+            client = Node(self.settings)
+            status, _, _ = client.raw("decider", "GET", "/readyz")
+            client.close()
+        except LianfangError:
+            return False
+        return status == 200
+
+    def api(self) -> str:
+        """Address of the API page."""
+        try:
+            return f"http://{self.settings.host}:{running(self.root)['desk']}/docs"
+        except (LianfangError, KeyError):
+            return "..."
+
+
+@contextlib.contextmanager
+def _node(data_dir: Path) -> Iterator[DemoNode]:
+    """A node on the folder, in a process group of its own, so that Ctrl-C reaches it through us, last."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    settings = load(overrides={"data_dir": str(data_dir.resolve())})
+    _not_running(settings)
+    decider_port = _free(settings.host, settings.decider_port)
+    desk_port = _free(settings.host, settings.desk_port)
+    command = [sys.executable, "-m", "lianfang.app.cli", "serve", "--data-dir", settings.data_dir]
+    command += ["--decider-port", str(decider_port), "--desk-port", str(desk_port)]
+    log = data_dir / "node.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(  # noqa: S603 - our own command line
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        yield DemoNode(settings, process, log)
+    finally:
+        _end(process)
+
+
+def _not_running(settings: Settings) -> None:
+    """Raises `InputError` if a node already runs on the folder; removes what a killed one left."""
+    root = Path(settings.data_dir)
+    with contextlib.suppress(LianfangError):
+        client = Node(settings)
+        client.raw("decider", "GET", "/healthz")
+        client.close()
+        raise InputError("a node already runs on this folder; stop it, or give another --data-dir", str(root))
+    (root / "running.json").unlink(missing_ok=True)
+
+
+def _free(host: str, port: int) -> int:
+    """The port, or 0 (any) where somebody has it."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return 0
+    return port
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1][:500] if lines else "it said nothing"
+
+
+# the feed
+
+
+def _feed(node: DemoNode, board: Board, stop: threading.Event, rate: float, seed: int) -> None:
+    """The feeding thread: wait, tell the past once, then live on."""
+    try:
+        _until_ready(node, stop)
+        if stop.is_set():
+            return
+        wall = WallClock()
+        diary, feed = _open_diary(node.root, seed, wall())
+        client = Node(node.settings)
+        try:
+            _tell_past(client, feed, board, stop, diary.start + PAST_DAYS * DAY)
+            _keep(node.root, diary, feed)
+            board.phase("live")
+            for body in pace(feed, rate):
+                if stop.is_set():
+                    break
+                _one(client, board, body)
+        finally:
+            client.close()
+            _keep(node.root, diary, feed)
+    except LianfangError as why:
+        board.refused(str(why))
+        stop.set()
+    except Exception as why:  # the screen must not go on as if payments came
+        board.refused(f"the feed failed: {why!r}")
+        stop.set()
+
+
+def _until_ready(node: DemoNode, stop: threading.Event) -> None:
+    until = time.monotonic() + START_S
+    while not stop.is_set() and not node.ready():
+        if time.monotonic() > until:
+            raise DependencyError(f"the node was not ready after {START_S:.0f} s; see {node.log}")
+        stop.wait(0.1)
+
+
+def _open_diary(root: Path, seed: int, now: int) -> tuple[Diary, Feed]:
+    try:
+        diary = msgspec.json.decode((root / "demo.json").read_bytes(), type=Diary)
+    except (OSError, msgspec.MsgspecError):
+        diary = Diary(start=now - PAST_DAYS * DAY, seed=seed, reached=0)
+    if diary.seed != seed:  # other people
+        diary = Diary(start=now - PAST_DAYS * DAY, seed=seed, reached=0)
+    config = demo_config(diary.seed, start=diary.start, id_prefix=new_prefix(now))
+    return diary, Feed(config, diary.reached)
+
+
+def _keep(root: Path, diary: Diary, feed: Feed) -> None:
+    write_whole(root / "demo.json", msgspec.json.encode(msgspec.structs.replace(diary, reached=feed.reached)), 0o600)
+
+
+def _tell_past(client: Node, feed: Feed, board: Board, stop: threading.Event, until: int) -> None:
+    """What a new folder lacks of three weeks of history, in batches, through the same door."""
+    expected = round(PAST_DAYS * demo_config().people * demo_config().payments_per_person)
+    done = 0
+    batch: list[bytes] = []
+    for body in feed.past(until):
+        batch.append(body)
+        if len(batch) == PAST_BATCH:
+            _post(client, batch)
+            done += len(batch)
+            batch = []
+            board.phase("past", done, max(expected, done))
+            if stop.is_set():
+                return
+    if batch:
+        _post(client, batch)
+
+
+def _post(client: Node, batch: list[bytes]) -> None:
+    client.ask("decider", "POST", "/v1/decisions", b"[" + b",".join(batch) + b"]")
+
+
+def _one(client: Node, board: Board, body: bytes) -> None:
+    began = time.perf_counter()
+    try:
+        decision: dict[str, Any] = client.ask("decider", "POST", "/v1/decisions", body)
+    except LianfangError as why:  # the node says 503 while its disk is full, or is being started again
+        board.refused(str(why))
+        time.sleep(0.5)
+        return
+    board.decided(json.loads(body), decision, time.monotonic(), (time.perf_counter() - began) * 1e6)
+
+
+# the show
+
+
+def _show(
+    console: Console, node: DemoNode, board: Board, stop: threading.Event, *, lang: Lang, seconds: float | None
+) -> None:
+    until = time.monotonic() + (seconds if seconds is not None else float("inf"))
+    if not console.is_terminal:
+        _log(board, stop, lang, until, node)
+        return
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        while not stop.is_set() and time.monotonic() < until:
+            view = board.view(time.monotonic())
+            live.update(screen(view, lang, console.height, node.api()), refresh=True)
+            stop.wait(1 / FRAMES_PER_S)
+
+
+def _log(board: Board, stop: threading.Event, lang: Lang, until: float, node: DemoNode) -> None:
+    told = ""
+    while not stop.is_set() and time.monotonic() < until:
+        stop.wait(min(LINE_EVERY_S, max(until - time.monotonic(), 0.0)))
+        view = board.view(time.monotonic())
+        if view.phase == "live" and not told:
+            told = node.api()
+            print(f"{word('api', lang)} {told}", flush=True)
+        print(one_line(view, lang), flush=True)
+
+
+def _summary(view: View, lang: Lang, seconds: float, json_file: Path | None) -> None:
+    actions = ", ".join(f"{word(a, lang)} {n:,}" for a, n in view.actions.items())
+    print(
+        f"{word('decided', lang)} {view.decided:,} ({seconds:.0f} s): {actions}; {word('journal', lang)} {view.seq:,}"
+    )
+    figures = [
+        {"name": "decided", "value": view.decided, "unit": "payments"},
+        *({"name": a, "value": n, "unit": "payments"} for a, n in view.actions.items()),
+        {"name": "refused", "value": view.refused, "unit": "payments"},
+        *(
+            {"name": f"{p}_ms", "value": getattr(view, f"{p}_ms"), "unit": "ms round trip"}
+            for p in ("p50", "p99", "p999")
+        ),
+    ]
+    write_json(json_file, {"figures": figures, "rules": [{"rule": name, "hits": n} for name, n in view.rules]})

@@ -1,0 +1,132 @@
+"""The live screen, in Chinese and English, readable from 80 x 24 up; one line where there is no terminal."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lianfang.app.demo.board import Stopped, View
+
+Lang = Literal["zh", "en", "both"]
+
+WORDS: Final = {
+    "title": ("联防 支付风险决策", "Lianfang decides payments"),
+    "api": ("接口说明", "API"),
+    "stop": ("停止", "stop"),
+    "rate": ("速率", "rate"),
+    "decided": ("已决策", "decided"),
+    "journal": ("日志序号", "journal seq"),
+    "latency": ("往返时延", "round trip"),
+    "allow": ("放行", "allow"),
+    "challenge": ("验证", "challenge"),
+    "hold": ("暂缓", "hold"),
+    "block": ("阻断", "block"),
+    "latest": ("最近未放行的付款", "Latest payments not simply allowed"),
+    "rules": ("规则命中", "Hits by rule"),
+    "refused": ("被拒绝", "refused"),
+    "start": ("正在启动节点(首次需编译)", "Starting the node (the first start compiles)"),
+    "past": ("正在导入过去三周的付款", "Deciding the past three weeks first"),
+    "none": ("暂无", "none yet"),
+}
+COLOURS: Final = {"allow": "green", "challenge": "yellow", "hold": "dark_orange", "block": "red"}
+RULES_SHOWN: Final = 5
+FIXED_LINES: Final = 10
+"""Everything but the rows of the two tables."""
+
+
+def word(name: str, lang: Lang) -> str:
+    """A label in the language asked for; both: Chinese first."""
+    zh, en = WORDS[name]
+    return {"zh": zh, "en": en, "both": f"{zh} {en}"}[lang]
+
+
+def screen(view: View, lang: Lang, height: int, api: str) -> RenderableType:
+    """The whole screen, no higher than `height` lines."""
+    rules = min(RULES_SHOWN, max(len(view.rules), 1))
+    room = max(height - FIXED_LINES - rules, 3)
+    return Group(
+        Text(word("title", lang), style="bold"),
+        _line((word("api", lang), api), (word("stop", lang), "Ctrl-C")),
+        Text(),
+        *_state(view, lang),
+        Text(),
+        Text(word("latest", lang), style="bold"),
+        _latest(view.latest[:room], lang, room),
+        Text(word("rules", lang), style="bold"),
+        _rules(view, lang, rules),
+    )
+
+
+def _state(view: View, lang: Lang) -> list[Text]:
+    if view.phase != "live":
+        share = f" {view.done:,} / {view.of:,}" if view.of else ""
+        return [Text(word(view.phase, lang) + share, style="cyan"), Text(view.trouble, style="red"), Text()]
+    actions = Text(no_wrap=True, overflow="ellipsis")
+    total = max(view.decided, 1)
+    for action, count in view.actions.items():
+        actions.append(f"{word(action, lang)} ", style=COLOURS[action])
+        actions.append(f"{count:,} ({count / total:.1%})  ")
+    ms = f"p50 {view.p50_ms:.1f}  p99 {view.p99_ms:.1f}  p99.9 {view.p999_ms:.1f} ms"
+    figures = [
+        (word("rate", lang), f"{view.rate:.1f}/s"),
+        (word("decided", lang), f"{view.decided:,}"),
+        (word("journal", lang), f"{view.seq:,}"),
+    ]
+    last = _line((word("latency", lang), ms))
+    if view.refused:
+        last.append(f"   {word('refused', lang)} {view.refused:,} {view.trouble}", style="red")
+    return [_line(*figures), actions, last]
+
+
+def _line(*pairs: tuple[str, str]) -> Text:
+    line = Text(no_wrap=True, overflow="ellipsis")
+    for label, value in pairs:
+        line.append(f"{label} ", style="dim")
+        line.append(f"{value}   ")
+    return line
+
+
+def _latest(latest: list[Stopped], lang: Lang, rows: int) -> RenderableType:
+    table = Table.grid(padding=(0, 1))
+    for justify, width in (("left", 8), ("left", 9), ("right", 14)):
+        table.add_column(justify=justify, width=width, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    for one in latest:
+        why = reason(one, lang)
+        action = WORDS[one.action][0] if lang == "zh" else one.action
+        table.add_row(one.clock, Text(action, style=COLOURS[one.action]), one.amount, why)
+    for _ in range(rows - len(latest)):
+        table.add_row("", "", "", "")
+    return table
+
+
+def reason(one: Stopped, lang: Lang) -> str:
+    """The first reason's sentence."""
+    return {"zh": one.zh, "en": one.en, "both": f"{one.zh} {one.en}"}[lang]
+
+
+def _rules(view: View, lang: Lang, rows: int) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", width=8)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    for name, hits in view.rules[:rows]:
+        table.add_row(f"{hits:,}", name)
+    if not view.rules:
+        table.add_row("", Text(word("none", lang), style="dim"))
+    return table
+
+
+def one_line(view: View, lang: Lang) -> str:
+    """How it stands, for a log."""
+    if view.phase != "live":
+        return word(view.phase, lang) + (f" {view.done:,} / {view.of:,}" if view.of else "")
+    actions = "  ".join(f"{word(a, lang)} {n:,}" for a, n in view.actions.items())
+    said = f"{word('decided', lang)} {view.decided:,}  {view.rate:.1f}/s  {actions}"
+    said += f"  p50 {view.p50_ms:.1f} ms p99 {view.p99_ms:.1f} ms"
+    if view.latest:
+        one = view.latest[0]
+        said += f"  | {one.action} {one.amount} {reason(one, lang)}"
+    return said
