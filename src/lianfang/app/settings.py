@@ -56,7 +56,7 @@ HELP: Final = {
     "desk_port": "Port of the desk (rules, lists, keys, API documentation). 0: any free one.",
     "tls_cert": "PEM file of the certificate chain; with `tls_key` both doors speak TLS.",
     "tls_key": "PEM file of the private key.",
-    "feature_memory_mb": "Address space for feature state; used only as keys come. Full: new keys' features are null, and counted.",
+    "feature_memory_mb": "Address space for feature state, used as keys come. When full, answers are unsure.",
     "ids_remembered": "How many of the last payment ids repeat the same answer, at least.",
     "deadline_ms": "A payment of a batch that waits longer gets the policy's `late` action.",
     "waiting_max": "Answers waiting to become durable; past it payments are refused with 503.",

@@ -1,7 +1,7 @@
 """What the desk hands the decider: whole versions in files, replaced at once, so the decider never sees half of one.
 
-    ruleset.json   policy, features, rules        lists.arrow   every list entry
-    lists.json     names of the lists there are   keys.json     API keys (hashes only)
+ruleset.json   policy, features, rules        lists.arrow   every list entry
+lists.json     names of the lists there are   keys.json     API keys (hashes only)
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """One family of errors. A caller needs three answers: whose fault, is it safe to retry, what to tell the person.
 
-    LianfangError
-    ├── InputError        the caller's: what was sent, and where in it (4xx; do not retry unchanged)
-    │   ├── ConflictError     it disagrees with what is already on record
-    │   └── TooLargeError     it exceeds a named limit
-    ├── AccessError       the caller may not, or not now
-    ├── EvidenceError     stored or received bytes do not prove what they claim (stop and look)
-    └── DependencyError   something we lean on failed: a disk, a peer (5xx; `retryable` says whether to try again)
+LianfangError
+├── InputError        the caller's: what was sent, and where in it (4xx; do not retry unchanged)
+│   ├── ConflictError     it disagrees with what is already on record
+│   └── TooLargeError     it exceeds a named limit
+├── AccessError       the caller may not, or not now
+├── EvidenceError     stored or received bytes do not prove what they claim (stop and look)
+└── DependencyError   something we lean on failed: a disk, a peer (5xx; `retryable` says whether to try again)
 """
 
 from __future__ import annotations

@@ -23,10 +23,10 @@ CurrencyCode = Literal[
     "VND", "VUV", "WST", "XAF", "XCD", "XOF", "XPF", "YER", "ZAR", "ZMW", "ZWG",
 ]  # fmt: skip
 
-_NO_MINOR_UNIT: Final = frozenset(
-    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split()  # ISO 4217: 0 decimals
+_NO_MINOR_UNIT: Final = frozenset(  # ISO 4217: 0 decimals
+    ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"]
 )
-_THREE_DECIMALS: Final = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
+_THREE_DECIMALS: Final = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
 
 CURRENCIES: Final = frozenset(get_args(CurrencyCode))
 

@@ -17,7 +17,7 @@ SEVERITY: Final = {action: rank for rank, action in enumerate(ACTIONS)}
 Source = Literal["rule", "list", "score", "system"]
 
 
-class Reason(Part, kw_only=True):
+class Reason(Part, frozen=True, kw_only=True):
     """Why, as a code for machines and a sentence for people in both languages."""
 
     code: Id
@@ -31,7 +31,7 @@ class Reason(Part, kw_only=True):
     points: int = 0
 
 
-class Versions(Part):
+class Versions(Part, frozen=True):
     """What was in force when the decision was made."""
 
     rules: str
@@ -40,7 +40,7 @@ class Versions(Part):
     model: str | None = None
 
 
-class Decision(Part, kw_only=True):
+class Decision(Part, frozen=True, kw_only=True):
     """The answer to one payment. `reasons` stand in the order of weight: the first one decided."""
 
     schema: Literal["decision/1"] = "decision/1"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from lianfang.kernel import limits
-from lianfang.wire.payment import Id, Moment, Part, Text
+from lianfang.wire.payment import Moment, Part, Text
 
 SubjectKind = Literal[
     "phone", "id_document", "account", "card", "device", "ip", "email", "merchant", "url", "domain", "app",
@@ -17,7 +17,7 @@ ListEffect = Literal["allow", "watch", "block"]
 ListName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 
-class ListEntry(Part, kw_only=True):
+class ListEntry(Part, frozen=True, kw_only=True):
     """`list` and its `effect` belong together: all entries of one list have the same effect."""
 
     schema: Literal["list-entry/1"] = "list-entry/1"

@@ -9,7 +9,7 @@ from lianfang.wire.payment import Id, Moment, Part, Text
 Label = Literal["fraud", "genuine", "disputed"]
 
 
-class Outcome(Part, kw_only=True):
+class Outcome(Part, frozen=True, kw_only=True):
     """A label for an earlier payment. `known_at` keeps backtests honest: nothing is used before it was known."""
 
     schema: Literal["outcome/1"] = "outcome/1"

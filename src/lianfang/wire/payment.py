@@ -40,7 +40,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     """Base of every wire struct: frozen, closed, nulls left out."""
 
 
-class Party(Part):
+class Party(Part, frozen=True):
     """Who pays or is paid. Raw identifiers never leave the member's node."""
 
     account: Id | None = None
@@ -51,7 +51,7 @@ class Party(Part):
     """The institution that keeps the account: a BIC, a CNAPS code, or the alliance's name for it."""
 
 
-class Device(Part):
+class Device(Part, frozen=True):
     """The customer's device, as the member's app names it."""
 
     id: Id | None = None
@@ -62,7 +62,7 @@ class Device(Part):
     rooted: bool | None = None
 
 
-class Network(Part):
+class Network(Part, frozen=True):
     """How the device reached the member."""
 
     ip: IpAddress | None = None
@@ -71,7 +71,7 @@ class Network(Part):
     vpn: bool | None = None
 
 
-class Place(Part):
+class Place(Part, frozen=True):
     """Where the payment is made. Degrees, WGS 84."""
 
     country: CountryCode | None = None
@@ -80,7 +80,7 @@ class Place(Part):
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
 
 
-class Merchant(Part):
+class Merchant(Part, frozen=True):
     """The shop, where there is one. `category` is the ISO 18245 code."""
 
     id: Id | None = None
@@ -90,7 +90,7 @@ class Merchant(Part):
     terminal: Id | None = None
 
 
-class Session(Part):
+class Session(Part, frozen=True):
     """What is known of the moment of paying."""
 
     id: Id | None = None
@@ -103,7 +103,7 @@ class Session(Part):
     """When this payee was first saved by the payer."""
 
 
-class Finding(Part):
+class Finding(Part, frozen=True):
     """One finding about the surroundings: a code from the alliance's list, how grave, and who found it."""
 
     code: Id
@@ -111,7 +111,7 @@ class Finding(Part):
     source: Id | None = None
 
 
-class Payment(Part, kw_only=True):
+class Payment(Part, frozen=True, kw_only=True):
     """One payment to decide. `time` is when the customer asked; windows of features are counted on it."""
 
     schema: Literal["payment/1"] = "payment/1"

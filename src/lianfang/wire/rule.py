@@ -20,7 +20,7 @@ Lane = Literal["first", "all"]
 Mode = Literal["live", "shadow", "off"]
 
 
-class Feature(Part, kw_only=True):
+class Feature(Part, frozen=True, kw_only=True):
     """A number about the recent past, declared: `sum(amount) of payments by payer.account over 24h`."""
 
     name: FeatureName
@@ -29,7 +29,7 @@ class Feature(Part, kw_only=True):
     en: Text = ""
 
 
-class Example(Part, kw_only=True):
+class Example(Part, frozen=True, kw_only=True):
     """A rule's own proof: a payment (only the fields that matter), and whether the rule must fire on it."""
 
     fires: bool
@@ -43,7 +43,7 @@ class Example(Part, kw_only=True):
     note: Text = ""
 
 
-class Rule(Part, kw_only=True):
+class Rule(Part, frozen=True, kw_only=True):
     """A condition with a consequence. It fires only where the condition is true; null is not true."""
 
     schema: Literal["rule/1"] = "rule/1"
@@ -66,7 +66,7 @@ class Rule(Part, kw_only=True):
     examples: Annotated[tuple[Example, ...], Meta(max_length=limits.EXAMPLES_MAX)] = ()
 
 
-class Policy(Part, kw_only=True):
+class Policy(Part, frozen=True, kw_only=True):
     """How list hits, rule hits, points and the model's score become one action (docs/reference/policy.md)."""
 
     challenge_points: Annotated[int, Meta(ge=1)] = 50
@@ -84,7 +84,7 @@ class Policy(Part, kw_only=True):
     model_required: bool = False
 
 
-class RuleSet(Part, kw_only=True):
+class RuleSet(Part, frozen=True, kw_only=True):
     """One file's worth of policy, features and rules."""
 
     schema: Literal["ruleset/1"] = "ruleset/1"

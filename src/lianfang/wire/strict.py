@@ -32,7 +32,7 @@ _ONE: Final = np.uint64(1)
 
 
 @njit(cache=True, nogil=True)
-def _same(raw, a, b, length):  # type: ignore[no-untyped-def]
+def _same(raw, a, b, length):
     for j in range(length):
         if raw[a + np.uint64(j)] != raw[b + np.uint64(j)]:
             return False
@@ -40,7 +40,7 @@ def _same(raw, a, b, length):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _scan(raw, depth_max, keys_max):  # type: ignore[no-untyped-def]
+def _scan(raw, depth_max, keys_max):
     """First thing wrong in `raw` (bytes) as (verdict, byte offset). Unbalanced text is left to the decoder.
 
     Indices are unsigned, which spares numba's check for negative ones: 1.2 ns a byte instead of 3.

@@ -6,7 +6,7 @@ This is docs/reference/features.md as code. The kernel must give the same number
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from lianfang.engines.features import Declared, Ratio, Windowed, bucket_width_s
@@ -81,7 +81,9 @@ class Reference:
         counted = [e for e in window if self.passes(d, e)]
         if d.including and self.passes(d, now):
             counted = [*counted, now]
-        numbers = [v for e in counted if d.aggregate in ("sum", "mean", "max") and isinstance(v := e.values[d.value], int)]
+        numbers = [
+            v for e in counted if d.aggregate in ("sum", "mean", "max") and isinstance(v := e.values[d.value], int)
+        ]
         match d.aggregate:
             case "count":
                 return float(len(counted))
@@ -114,7 +116,7 @@ def _more_than_fifty(values: dict[str, str | int | None]) -> bool:
     return isinstance(amount, int) and amount > 50
 
 
-WHERES = {
+WHERES: dict[str, Callable[[dict[str, str | int | None]], bool]] = {
     'kind == "qr"': lambda v: v["kind"] == "qr",
     "amount > 50": _more_than_fifty,
     'channel == "web"': lambda v: v["channel"] == "web",

@@ -13,6 +13,7 @@ from lianfang.engines.expr import Environment, check, compile_predicates
 from lianfang.engines.features import Declared, FeatureState, Plan, compile_plan, declare, feed
 from lianfang.engines.features import memory as m
 from lianfang.engines.features import plan as plan_module
+from lianfang.engines.features.layout import RING_WORDS
 from lianfang.engines.keyed import HashKey
 from lianfang.kernel.errors import EvidenceError
 from lianfang.kernel.instant import DAY, HOUR, MINUTE, SECOND
@@ -108,7 +109,9 @@ def same(a: list[float], b: list[float]) -> bool:
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(definitions(), min_size=1, max_size=6), histories)
-def test_every_feature_equals_the_naive_reference(texts: list[str], history: list[tuple[int, dict[str, str | int | None]]]) -> None:
+def test_every_feature_equals_the_naive_reference(
+    texts: list[str], history: list[tuple[int, dict[str, str | int | None]]]
+) -> None:
     declared = declared_from(texts)
     live, reference = Live(declared), Reference(declared)
     for n, event in enumerate(events_from(history)):
@@ -118,7 +121,10 @@ def test_every_feature_equals_the_naive_reference(texts: list[str], history: lis
 
 def one(text: str, *history: tuple[int, dict[str, str | int | None]]) -> list[float]:
     live = Live(declared_from([text]))
-    return [live.observe(Event(START + at, {**dict.fromkeys(LAYOUT), "amount": 10, "kind": "qr", **v}))[0] for at, v in history]
+    return [
+        live.observe(Event(START + at, {**dict.fromkeys(LAYOUT), "amount": 10, "kind": "qr", **v}))[0]
+        for at, v in history
+    ]
 
 
 def test_the_lower_edge_is_inside_the_window_and_the_upper_is_not() -> None:
@@ -145,10 +151,12 @@ def test_a_correction_is_a_payment_of_its_own_and_both_are_counted() -> None:
 
 def test_a_busy_key_is_counted_over_its_newest_payments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_module, "EVENTS_MAX", 8)
-    declared = declared_from(["count of payments by payer.account over 1h", "sum(amount) of payments by payer.account over 1h"])
+    declared = declared_from(
+        ["count of payments by payer.account over 1h", "sum(amount) of payments by payer.account over 1h"]
+    )
     live = Live(declared)
     for ring in range(1):
-        at = int(live.plan.words[4 + 5]) + ring * plan_module.RING_WORDS
+        at = int(live.plan.words[4 + 5]) + ring * RING_WORDS
         live.plan.words[at + 4] = 8
     reference = Reference(declared, events_max=8)
     for i in range(40):
@@ -160,7 +168,9 @@ def test_a_busy_key_is_counted_over_its_newest_payments(monkeypatch: pytest.Monk
 def test_expired_keys_give_their_memory_back() -> None:
     live = Live(declared_from(["count of payments by payer.account over 1m"]))
     for i in range(2_000):
-        live.observe(Event(START + i * SECOND, {**dict.fromkeys(LAYOUT), "payer.account": f"a{i}", "amount": 1, "kind": "qr"}))
+        live.observe(
+            Event(START + i * SECOND, {**dict.fromkeys(LAYOUT), "payer.account": f"a{i}", "amount": 1, "kind": "qr"})
+        )
     used = live.state.used_bytes
     later = START + 10 * DAY
     for i in range(40_000):  # the sweep looks at two slots a payment, of an index of 65,536
@@ -178,7 +188,9 @@ def test_full_memory_makes_features_null_and_says_so_but_never_wrong() -> None:
     live = Live(declared, plan)
     live.state = FeatureState(plan, KEY, memory_bytes=8 * (m.FIRST_WORD + 200))
     seen = [
-        live.observe(Event(START + i, {**dict.fromkeys(LAYOUT), "payer.account": f"a{i}", "amount": 1, "kind": "qr"}))[0]
+        live.observe(Event(START + i, {**dict.fromkeys(LAYOUT), "payer.account": f"a{i}", "amount": 1, "kind": "qr"}))[
+            0
+        ]
         for i in range(100)
     ]
     assert live.state.counters["full"] > 0
@@ -200,7 +212,7 @@ def test_a_restored_snapshot_goes_on_with_the_same_numbers(
     kept = io.BytesIO()
     first.state.snapshot(kept.write, {"seq": 7})
     kept.seek(0)
-    assert second.state.restore(kept.readinto) == {"seq": 7}  # type: ignore[arg-type]
+    assert second.state.restore(kept.readinto) == {"seq": 7}
     for event in events_from(after):
         assert same(first.observe(event), second.observe(event))
 
@@ -211,7 +223,7 @@ def test_a_snapshot_of_other_declarations_is_refused() -> None:
     kept.seek(0)
     other = Live(declared_from(["count of payments by payer.account over 2h"]))
     with pytest.raises(EvidenceError, match="other feature declarations"):
-        other.state.restore(kept.readinto)  # type: ignore[arg-type]
+        other.state.restore(kept.readinto)
 
 
 def test_a_cut_snapshot_is_refused() -> None:
@@ -219,4 +231,4 @@ def test_a_cut_snapshot_is_refused() -> None:
     kept = io.BytesIO()
     live.state.snapshot(kept.write, {})
     with pytest.raises(EvidenceError, match="ends too early"):
-        live.state.restore(io.BytesIO(kept.getvalue()[:-1]).readinto)  # type: ignore[arg-type]
+        live.state.restore(io.BytesIO(kept.getvalue()[:-1]).readinto)

@@ -165,5 +165,5 @@ def drive(plan: Plan, requests: Sequence[bytes]) -> Result:
 def http(body: bytes, key: str = "") -> bytes:
     """A request for a decision."""
     secret = f"Authorization: Bearer {key}\r\n" if key else ""
-    head = f"POST /v1/decisions HTTP/1.1\r\nHost: node\r\n{secret}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    head = f"POST /v1/decisions HTTP/1.1\r\nHost: node\r\n{secret}Content-Type: application/json\r\n"
+    return head.encode() + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)

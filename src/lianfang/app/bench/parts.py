@@ -16,8 +16,7 @@ from lianfang.app.bench.scenario import Traffic, today
 from lianfang.app.node.clock import ticks_ns
 from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.snapshots import read_snapshot
-from lianfang.engines.hotpath import HotPath
-from lianfang.engines.hotpath import journey
+from lianfang.engines.hotpath import HotPath, journey
 from lianfang.engines.lookup import EMPTY_TABLE
 from lianfang.engines.scoring import NoModel
 from lianfang.services.decide import Decider, RuleBook, hot_path

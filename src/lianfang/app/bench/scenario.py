@@ -34,14 +34,31 @@ def features() -> tuple[Feature, ...]:
                 ("count", "30d"), ("sum(amount)", "7d"),
             )
         ]  # fmt: skip
-    texts += [f"distinct(payee.account) of payments by {k} over {w}" for k in ("payer.account", "device.id") for w in ("1h", "24h", "30d")]
-    texts += [f"distinct(payer.account) of payments by {k} over 24h" for k in ("payee.account", "device.id", "network.ip")]
+    texts += [
+        f"distinct(payee.account) of payments by {k} over {w}"
+        for k in ("payer.account", "device.id")
+        for w in ("1h", "24h", "30d")
+    ]
+    texts += [
+        f"distinct(payer.account) of payments by {k} over 24h" for k in ("payee.account", "device.id", "network.ip")
+    ]
     texts += ["distinct(payer.account) of payments by payee.account over 7d including this"]
-    texts += [f"seconds since {w} payment by {k} over 90d" for w in ("first", "last") for k in (*KEYS[:2], "payer.account, payee.account")]
-    texts += ["count of payments by payer.account, payee.account over 30d", "sum(amount) of payments by payer.account, payee.account over 24h"]
+    texts += [
+        f"seconds since {w} payment by {k} over 90d"
+        for w in ("first", "last")
+        for k in (*KEYS[:2], "payer.account, payee.account")
+    ]
+    texts += [
+        "count of payments by payer.account, payee.account over 30d",
+        "sum(amount) of payments by payer.account, payee.account over 24h",
+    ]
     texts += [f"count of payments where amount > 100000 by {k} over 24h" for k in KEYS[:2]]
     texts += ['sum(amount) of payments where kind == "transfer" by payer.account over 24h including this']
-    texts += ["count of payments by card over 1h", "count of payments where session.screen_shared by payee.account over 24h", "max(amount) of payments by payer.account over 1h including this"]
+    texts += [
+        "count of payments by card over 1h",
+        "count of payments where session.screen_shared by payee.account over 24h",
+        "max(amount) of payments by payer.account over 1h including this",
+    ]
     made = [Feature(name=f"f{i:02}", define=text) for i, text in enumerate(texts)]
     made.append(Feature(name=f"f{len(made):02}", define="ratio of f00 to f01"))
     assert len(made) == 60, len(made)
@@ -69,7 +86,7 @@ def rules() -> tuple[Rule, ...]:
                 zh=f"基准规则 {i}",
                 en=f"Benchmark rule {i}",
                 when=family[i % 5],
-                action=("challenge", "hold", "block")[i % 3],  # type: ignore[arg-type]
+                action=("challenge", "hold", "block")[i % 3],
                 code=f"B{i:03}",
             )
         )
@@ -123,13 +140,40 @@ class Traffic:
             "amount": int(draw.lognormvariate(9.5, 1.2)),
             "currency": "CNY",
             "channel": "mobile",
-            "payer": {"account": f"622202{payer:013d}", "name": "张晓明", "phone": f"+861990000{payer % 10_000:04d}", "id_document": f"11010119900101{payer % 10_000:04d}", "member": "ICBKCNBJ"},
-            "payee": {"account": f"621700{payee:013d}", "name": "李小芳", "phone": f"+861990001{payee % 10_000:04d}", "member": "PCBCCNBJ"},
-            "device": {"id": f"device-{payer % (n // 2 + 1):024d}", "os": "Android 14", "model": "Xiaomi 14 Pro", "app_version": "8.2.1", "rooted": False},
-            "network": {"ip": f"10.{payer % 256}.{payer // 256 % 256}.{draw.randrange(4)}", "wifi": "aa:bb:cc:dd:ee:ff", "vpn": False},
+            "payer": {
+                "account": f"622202{payer:013d}",
+                "name": "张晓明",
+                "phone": f"+861990000{payer % 10_000:04d}",
+                "id_document": f"11010119900101{payer % 10_000:04d}",
+                "member": "ICBKCNBJ",
+            },
+            "payee": {
+                "account": f"621700{payee:013d}",
+                "name": "李小芳",
+                "phone": f"+861990001{payee % 10_000:04d}",
+                "member": "PCBCCNBJ",
+            },
+            "device": {
+                "id": f"device-{payer % (n // 2 + 1):024d}",
+                "os": "Android 14",
+                "model": "Xiaomi 14 Pro",
+                "app_version": "8.2.1",
+                "rooted": False,
+            },
+            "network": {
+                "ip": f"10.{payer % 256}.{payer // 256 % 256}.{draw.randrange(4)}",
+                "wifi": "aa:bb:cc:dd:ee:ff",
+                "vpn": False,
+            },
             "place": {"country": "CN", "city": "上海", "latitude": 31.2304, "longitude": 121.4737},
             **({"merchant": {"id": f"merchant-{payee % 20_000:08d}", "category": "5411"}} if shop else {}),
-            "session": {"id": f"session-{self._count:016d}", "authentication": "biometric", "failed_attempts": 0, "screen_shared": draw.random() < 0.002, "call_in_progress": False},
+            "session": {
+                "id": f"session-{self._count:016d}",
+                "authentication": "biometric",
+                "failed_attempts": 0,
+                "screen_shared": draw.random() < 0.002,
+                "call_in_progress": False,
+            },
             "attributes": {"segment": "retail", "tenure_days": payer % 4_000, "limit_raised": False},
             "memo": "五月房租",
         }

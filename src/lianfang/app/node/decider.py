@@ -59,6 +59,8 @@ class DeciderProcess:
         self.mismatches = 0
         self._watched = Watched(self.files.published)
         self._stop = asyncio.Event()
+        self._openapi = b""
+        self._snapshot_at = 0.0
         self._port = 0
 
     async def run(self) -> None:
@@ -69,10 +71,17 @@ class DeciderProcess:
             loop.add_signal_handler(number, self._stop.set)
         self._watched.changed()
         book = self._load_book()
-        self.hot = hot_path(book, self.files.hash_key(), memory_bytes=self.settings.feature_memory_mb << 20, ids_remembered=self.settings.ids_remembered)
+        self.hot = hot_path(
+            book,
+            self.files.hash_key(),
+            memory_bytes=self.settings.feature_memory_mb << 20,
+            ids_remembered=self.settings.ids_remembered,
+        )
         self.journal, recovery = JournalWriter.open(self.files.journal, segment_bytes=self.settings.segment_mb << 20)
         self._tell(recovery)
-        self.decider = Decider(book, self.hot, self.journal, NoModel(), ticks_ns, rule_budget_us=self.settings.rule_budget_us)
+        self.decider = Decider(
+            book, self.hot, self.journal, NoModel(), ticks_ns, rule_budget_us=self.settings.rule_budget_us
+        )
         self.snapshots = Snapshots(self.hot, self.files.snapshot)
         self._recover()
         _warm_up(book, self.hot)
@@ -84,7 +93,9 @@ class DeciderProcess:
         _calm_collector()
         self.ready = True
         self.restart_s = ticks_s() - began
-        log.info("ready", port=self._port, after_s=round(self.restart_s, 3), keys=self.hot.state.keys, restored=self.restored)
+        log.info(
+            "ready", port=self._port, after_s=round(self.restart_s, 3), keys=self.hot.state.keys, restored=self.restored
+        )
         print(msgspec.json.encode({"decider": self._port, "restart_s": self.restart_s}).decode(), flush=True)
         await self._follow()
         self.ready = False
@@ -162,19 +173,28 @@ class DeciderProcess:
         except EvidenceError as why:
             log.warning("snapshot not used", why=str(why))
             book = self.decider.book
-            self.hot = hot_path(book, self.hot.key, memory_bytes=self.settings.feature_memory_mb << 20, ids_remembered=self.settings.ids_remembered)
+            self.hot = hot_path(
+                book,
+                self.hot.key,
+                memory_bytes=self.settings.feature_memory_mb << 20,
+                ids_remembered=self.settings.ids_remembered,
+            )
             self.decider.hot = self.hot
             self.snapshots = Snapshots(self.hot, self.files.snapshot)
             self.decider.use(book)
         if seq >= self.journal.next_seq:
-            raise EvidenceError(f"the snapshot stands at {seq}, the journal ends at {self.journal.next_seq - 1}: the journal was cut or replaced")
+            raise EvidenceError(
+                f"the snapshot stands at {seq}, the journal ends at {self.journal.next_seq - 1}: the journal was cut or replaced"
+            )
         self.snapshots.seq = seq
         for record in scan(self.files.journal, seq + 1):
             if record.kind == DECISION:
                 self.mismatches += not self.decider.relive(record.seq, record.parts)
                 self.restored += 1
         if self.mismatches:
-            self.trouble["recovery"] = f"{self.mismatches} payments counted otherwise than recorded (the feature declarations changed?)"
+            self.trouble["recovery"] = (
+                f"{self.mismatches} payments counted otherwise than recorded (the feature declarations changed?)"
+            )
 
     def _tell(self, recovery: Recovery) -> None:
         text = "; ".join(recovery.sentences()) or "sound"
@@ -185,7 +205,9 @@ class DeciderProcess:
     def _snapshot_when_due(self) -> None:
         self.snapshots.poll(self.journal.durable_seq)
         since = self.journal.next_seq - 1 - self.snapshots.seq
-        due = since >= self.settings.snapshot_every_records or (since > 0 and ticks_s() - self._snapshot_at >= self.settings.snapshot_every_s)
+        due = since >= self.settings.snapshot_every_records or (
+            since > 0 and ticks_s() - self._snapshot_at >= self.settings.snapshot_every_s
+        )
         if due and not self.snapshots.busy and self.journal.failure is None:
             self._snapshot_at = ticks_s()
             self.snapshots.begin(self.journal.next_seq - 1)
@@ -245,7 +267,9 @@ def _warm_up(book: RuleBook, hot: HotPath) -> None:
     spare.lists = hot.lists
     text = spare.text(book.layout)
     at = WallClock()()
-    raw = msgspec.json.encode({"id": "warm", "time": "2026-01-01T00:00:00Z", "kind": "transfer", "amount": 1, "currency": "CNY"})
+    raw = msgspec.json.encode(
+        {"id": "warm", "time": "2026-01-01T00:00:00Z", "kind": "transfer", "amount": 1, "currency": "CNY"}
+    )
     payment = msgspec.json.decode(raw, type=Payment)
     for i in range(WARM_PAYMENTS):
         row = book.flatten(msgspec.structs.replace(payment, id=f"warm-{i}"))

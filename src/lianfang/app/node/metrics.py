@@ -42,8 +42,12 @@ class _Collector:
             fired.add_metric([name], count)
         yield fired
         latency = p.door.latency
-        yield SummaryMetricFamily("lianfang_decision_seconds", "Whole request to durable answer", latency.count, latency.sum_us / 1e6)
-        quantiles = GaugeMetricFamily("lianfang_decision_quantile_seconds", "Percentiles since the start", labels=["quantile"])
+        yield SummaryMetricFamily(
+            "lianfang_decision_seconds", "Whole request to durable answer", latency.count, latency.sum_us / 1e6
+        )
+        quantiles = GaugeMetricFamily(
+            "lianfang_decision_quantile_seconds", "Percentiles since the start", labels=["quantile"]
+        )
         for quantile in (0.5, 0.9, 0.99, 0.999):
             quantiles.add_metric([str(quantile)], latency.percentile(quantile * 100) / 1e6 if latency.count else 0)
         yield quantiles
@@ -52,11 +56,15 @@ class _Collector:
             state.add_metric([name], count)
         state.add_metric(["used_bytes"], p.hot.state.used_bytes)
         yield state
-        yield GaugeMetricFamily("lianfang_ready", "1 while the decider answers", float(p.ready and p.journal.failure is None))
+        yield GaugeMetricFamily(
+            "lianfang_ready", "1 while the decider answers", float(p.ready and p.journal.failure is None)
+        )
         yield GaugeMetricFamily("lianfang_waiting", "Answers not yet durable", p.door.waiting)
         yield GaugeMetricFamily("lianfang_journal_seq", "Newest durable record", p.journal.durable_seq)
         yield GaugeMetricFamily("lianfang_snapshot_seq", "Record the newest snapshot stands at", p.snapshots.seq)
-        yield GaugeMetricFamily("lianfang_snapshot_pause_seconds", "How long the last fork stopped decisions", p.snapshots.pause_ms / 1e3)
+        yield GaugeMetricFamily(
+            "lianfang_snapshot_pause_seconds", "How long the last fork stopped decisions", p.snapshots.pause_ms / 1e3
+        )
         yield GaugeMetricFamily("lianfang_list_entries", "Entries of the lists in force", p.decider.book.lists.size)
 
 

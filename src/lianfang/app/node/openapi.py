@@ -26,12 +26,23 @@ class Problem(msgspec.Struct):
 
 def decider_openapi() -> dict[str, Any]:
     """OpenAPI 3.1: decisions, outcomes, health."""
-    (payment, decision, outcome, problem), schemas = msgspec.json.schema_components((Payment, Decision, Outcome, Problem), ref_template=_REF)
+    (payment, decision, outcome, problem), schemas = msgspec.json.schema_components(
+        (Payment, Decision, Outcome, Problem), ref_template=_REF
+    )
     refusals = _refusals(problem)
     batch = {"type": "array", "items": payment, "maxItems": limits.BATCH_PAYMENTS_MAX}
-    refused = {"type": "object", "required": ["payment_id", "refused", "detail"], "properties": {k: {"type": "string"} for k in ("payment_id", "refused", "detail")}}
+    refused = {
+        "type": "object",
+        "required": ["payment_id", "refused", "detail"],
+        "properties": {k: {"type": "string"} for k in ("payment_id", "refused", "detail")},
+    }
     answers = {"type": "array", "items": {"anyOf": [decision, refused]}}
-    path_id = {"name": "payment_id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": limits.ID_LENGTH_MAX}}
+    path_id = {
+        "name": "payment_id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1, "maxLength": limits.ID_LENGTH_MAX},
+    }
     recorded = {"type": "object", "properties": {"recorded": {"type": "boolean"}}}
     paths = {
         "/v1/decisions": {
@@ -39,7 +50,10 @@ def decider_openapi() -> dict[str, Any]:
                 "operationId": "decide",
                 "summary": "Decide one payment, or a list of them. The answer leaves when it is durable.",
                 "requestBody": _body({"oneOf": [payment, batch]}),
-                "responses": {"200": _answer("The decision, or the decisions in order", {"oneOf": [decision, answers]}), **refusals},
+                "responses": {
+                    "200": _answer("The decision, or the decisions in order", {"oneOf": [decision, answers]}),
+                    **refusals,
+                },
                 "security": [{"key": ["decide"]}],
             }
         },
@@ -48,7 +62,11 @@ def decider_openapi() -> dict[str, Any]:
                 "operationId": "show",
                 "summary": "The decision given to a payment before.",
                 "parameters": [path_id],
-                "responses": {"200": _answer("The decision", decision), **refusals, "404": _answer("Not remembered", problem, "application/problem+json")},
+                "responses": {
+                    "200": _answer("The decision", decision),
+                    **refusals,
+                    "404": _answer("Not remembered", problem, "application/problem+json"),
+                },
                 "security": [{"key": ["read"]}],
             }
         },
@@ -62,14 +80,31 @@ def decider_openapi() -> dict[str, Any]:
             }
         },
         "/healthz": {"get": _page("alive", "Whether the process runs.")},
-        "/readyz": {"get": _page("ready", "Whether decisions are answered, what is in force, what needs attention.", "503")},
-        "/metrics": {"get": {"operationId": "metrics", "summary": "Prometheus metrics.", "responses": {"200": {"description": "Text", "content": {"text/plain": {"schema": {"type": "string"}}}}}}},
+        "/readyz": {
+            "get": _page("ready", "Whether decisions are answered, what is in force, what needs attention.", "503")
+        },
+        "/metrics": {
+            "get": {
+                "operationId": "metrics",
+                "summary": "Prometheus metrics.",
+                "responses": {
+                    "200": {"description": "Text", "content": {"text/plain": {"schema": {"type": "string"}}}}
+                },
+            }
+        },
     }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Lianfang decider", "version": __version__, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+        "info": {
+            "title": "Lianfang decider",
+            "version": __version__,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
         "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key, lf_..."}}},
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key, lf_..."}},
+        },
     }
 
 
@@ -82,7 +117,11 @@ def _answer(description: str, schema: dict[str, Any], kind: str = "application/j
 
 
 def _page(name: str, summary: str, *more: str) -> dict[str, Any]:
-    return {"operationId": name, "summary": summary, "responses": {code: _answer(summary, {"type": "object"}) for code in ("200", *more)}}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "responses": {code: _answer(summary, {"type": "object"}) for code in ("200", *more)},
+    }
 
 
 def _refusals(problem: dict[str, Any]) -> dict[str, Any]:

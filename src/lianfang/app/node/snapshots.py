@@ -20,7 +20,7 @@ def write_snapshot(hot: HotPath, path: Path, seq: int) -> None:
 
         def write_all(data: object) -> None:
             view = memoryview(data)  # type: ignore[arg-type]
-            while len(view):
+            while view:
                 view = view[out.write(view[: 1 << 26]) :]
 
         hot.state.snapshot(write_all, {"seq": seq})
@@ -35,7 +35,7 @@ def read_snapshot(hot: HotPath, path: Path) -> int:
         def read(size: int) -> bytes:
             data = bytearray(size)
             view = memoryview(data)
-            while len(view):
+            while view:
                 got = file.readinto(view)
                 if not got:
                     raise EvidenceError("the snapshot ends too early")

@@ -79,19 +79,19 @@ def _modulo(a: float, b: float) -> float:
 
 
 def _least(*values: float) -> float:
-    return NAN if any(v != v for v in values) else min(values)  # noqa: PLR0124 - NaN is what differs from itself
+    return NAN if any(v != v for v in values) else min(values)
 
 
 def _greatest(*values: float) -> float:
-    return NAN if any(v != v for v in values) else max(values)  # noqa: PLR0124
+    return NAN if any(v != v for v in values) else max(values)
 
 
 def _or_default(value: float, default: float) -> float:
-    return value if value == value else default  # noqa: PLR0124
+    return value if value == value else default
 
 
 def _is_nan(value: float) -> bool:
-    return value != value  # noqa: PLR0124
+    return value != value
 
 
 def _differ(a: float, b: float) -> bool:

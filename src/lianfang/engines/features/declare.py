@@ -91,11 +91,11 @@ def _declare(feature: Feature, windowed: set[str]) -> Declared:
     if not found:
         raise FeatureError(
             f"cannot read {feature.define!r}: write `count of payments by payer.account over 24h`, "
-            "`sum(amount) of payments where kind == \"qr\" by payee.account over 7d`, "
+            '`sum(amount) of payments where kind == "qr" by payee.account over 7d`, '
             "`seconds since last payment by device.id over 30d` or `ratio of a to b`",
             feature.name,
         )
-    aggregate: Aggregate = found["since"] or found["agg"]
+    aggregate: Aggregate = found["since"] or found["agg"]  # type: ignore[assignment]  # the pattern has no others
     return Windowed(
         name=feature.name,
         aggregate=aggregate,
@@ -147,7 +147,9 @@ def _window(feature: Feature, text: str) -> int:
     if not limits.WINDOW_MIN_S <= seconds <= limits.WINDOW_MAX_S:
         raise FeatureError("a window is at least 1m and at most 90d long", feature.name)
     if seconds > limits.WINDOW_EXACT_MAX_S and seconds % 3_600:
-        raise FeatureError("a window over 24h is a whole number of hours, because it is counted in buckets", feature.name)
+        raise FeatureError(
+            "a window over 24h is a whole number of hours, because it is counted in buckets", feature.name
+        )
     return seconds
 
 

@@ -26,9 +26,9 @@ from lianfang.engines.features.layout import (
     ROW_WORDS,
 )
 from lianfang.engines.features.memory import EVENTS, FULL, KEYS, NEWEST, SCRATCH, SCRATCH_HASHES, take_row
-from lianfang.engines.native import pointer, prefetch
 from lianfang.engines.features.reading import read_buckets, read_payments, read_values
 from lianfang.engines.keyed import mix
+from lianfang.engines.native import pointer, prefetch
 
 GROW: Final = 1
 """Flag: the index is becoming full; call `rehash` into a larger one."""

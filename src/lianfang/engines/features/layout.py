@@ -1,9 +1,9 @@
 """Where things stand in the plan and in the arena, as plain integers: numba freezes module constants when it compiles.
 
-    row   hash, key, newest us, then three words per ring
-    ring  address of its block; capacity << 8 | size class; start << 32 | records
-    block columns one after the other, each `capacity` long (buckets: records one after the other); the first word of a
-          record is its time or bucket, ascending
+row   hash, key, newest us, then three words per ring
+ring  address of its block; capacity << 8 | size class; start << 32 | records
+block columns one after the other, each `capacity` long (buckets: records one after the other); the first word of a
+      record is its time or bucket, ascending
 """
 
 from __future__ import annotations

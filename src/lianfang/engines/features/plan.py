@@ -95,7 +95,11 @@ class Plan:
 
 def bucket_width_s(window_s: int) -> int:
     """The width that a window longer than 24 h is counted in: the largest that divides it into enough buckets. Seconds."""
-    return max(w for w in BUCKET_WIDTHS_S if w == BUCKET_WIDTHS_S[0] or (w * BUCKETS_PER_WINDOW <= window_s and window_s % w == 0))
+    return max(
+        w
+        for w in BUCKET_WIDTHS_S
+        if w == BUCKET_WIDTHS_S[0] or (w * BUCKETS_PER_WINDOW <= window_s and window_s % w == 0)
+    )
 
 
 class _Compiler:
@@ -184,9 +188,18 @@ class _Compiler:
             ring_at = len(words)
             at = HEADER_WORDS + k * KEY_WORDS
             second = key[1] if len(key) > 1 else -1
-            words[at : at + KEY_WORDS] = [key[0], second, ROW_WORDS + DESC_WORDS * len(rings), horizon, len(rings), ring_at]
+            words[at : at + KEY_WORDS] = [
+                key[0],
+                second,
+                ROW_WORDS + DESC_WORDS * len(rings),
+                horizon,
+                len(rings),
+                ring_at,
+            ]
             words += [0] * (RING_WORDS * len(rings))
-            for r, ring in enumerate(sorted(rings.values(), key=lambda ring: ring.bucket_s)):  # equal widths side by side
+            for r, ring in enumerate(
+                sorted(rings.values(), key=lambda ring: ring.bucket_s)
+            ):  # equal widths side by side
                 self.ring_words(words, ring_at + r * RING_WORDS, ring)
         words[3] = len(words)
         for ratio in self.ratios:

@@ -87,8 +87,8 @@ class FeatureState:
         words = int(self.mem[memory.BUMP])
         header = msgspec.json.encode(_Header(self.plan.signature, words, len(self.index), note))
         write(_MAGIC + len(header).to_bytes(8, "little") + header)
-        write(memoryview(self.index).cast("B"))
-        write(memoryview(self.mem[:words]).cast("B"))
+        write(self.index.data.cast("B"))
+        write(self.mem[:words].data.cast("B"))
 
     def restore(self, read_into: Callable[[memoryview], int]) -> dict[str, Any]:
         """Read what `snapshot` wrote and return its note. Raises `EvidenceError`; the state is then unusable."""
@@ -104,9 +104,9 @@ class FeatureState:
         if header.words > len(self.mem):
             raise InputError(f"the snapshot needs {header.words * 8} bytes of feature memory; raise the setting")
         self.index = np.zeros(header.index_slots, np.uint64)
-        _fill(read_into, memoryview(self.index).cast("B"))
+        _fill(read_into, self.index.data.cast("B"))
         total = len(self.mem)
-        _fill(read_into, memoryview(self.mem[: header.words]).cast("B"))
+        _fill(read_into, self.mem[: header.words].data.cast("B"))
         self.mem[memory.TOTAL] = total
         return header.note
 

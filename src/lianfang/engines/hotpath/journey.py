@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
-from numba import carray, njit
+from numba import carray, njit  # type: ignore[attr-defined]
 from numba import uint64 as u
 from numpy.typing import NDArray
 
@@ -120,7 +120,14 @@ class HotPath:
             state.plan.words, state.mem, state.index, state.numbers, state.out,
         )  # fmt: skip
         context[: len(arrays)] = [array.ctypes.data for array in arrays]
-        sizes = (len(self._hashes), self.recent.ids.shape[1], len(self._lists), len(LIST_PATHS), len(state.index), len(state.out))
+        sizes = (
+            len(self._hashes),
+            self.recent.ids.shape[1],
+            len(self._lists),
+            len(LIST_PATHS),
+            len(state.index),
+            len(state.out),
+        )
         context[_N_HASHES : _N_HASHES + len(sizes)] = sizes
         context.view(np.uint64)[_K0], context.view(np.uint64)[_K1] = self.key
 
@@ -188,7 +195,9 @@ def _hash_all(text, offsets, kinds, k0, k1, out):
         out[i] = mix(one[0], u(kinds[i]))
 
 
-def hash_subjects(values: bytes, offsets: NDArray[np.int64], kinds: NDArray[np.int64], key: HashKey) -> NDArray[np.uint64]:
+def hash_subjects(
+    values: bytes, offsets: NDArray[np.int64], kinds: NDArray[np.int64], key: HashKey
+) -> NDArray[np.uint64]:
     """Hashes uint64[n] of list subjects: value i is `values[offsets[i]:offsets[i + 1]]`, of `SUBJECT_KINDS[kinds[i] - 1]`."""
     out: NDArray[np.uint64] = np.zeros(len(kinds), np.uint64)
     _hash_all(np.frombuffer(values, np.uint8), offsets, kinds, np.uint64(key.k0), np.uint64(key.k1), out)

@@ -74,8 +74,8 @@ class RecentIds:
     def snapshot(self, write: Callable[[Any], Any]) -> None:
         """Write all through `write`."""
         write(np.array(self.ids.shape, np.int64).tobytes())
-        write(memoryview(self.state).cast("B"))
-        write(memoryview(self.ids).cast("B"))
+        write(self.state.data.cast("B"))
+        write(self.ids.data.cast("B"))
 
     def restore(self, read: Callable[[int], bytes]) -> None:
         """Read what `snapshot` wrote. Raises `EvidenceError` if its size is another."""

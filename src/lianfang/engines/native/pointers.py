@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def pointer(typingctx: Any, array: Any) -> Any:
     """The address of a contiguous array's first item, indexable, without bounds."""
 
@@ -25,7 +25,7 @@ def pointer(typingctx: Any, array: Any) -> Any:
     return types.CPointer(array.dtype)(array), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def prefetch(typingctx: Any, where: Any, i: Any) -> Any:
     """Start fetching `where[i]` (a pointer) for writing. Never faults.
 
@@ -44,7 +44,7 @@ def prefetch(typingctx: Any, where: Any, i: Any) -> Any:
 
 
 def _from_address(kind: Any) -> Any:
-    @intrinsic  # type: ignore[misc]
+    @intrinsic
     def cast(typingctx: Any, address: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return builder.inttoptr(args[0], context.get_value_type(signature.return_type))

@@ -79,7 +79,7 @@ class Compiled:
         kept = [i for i, rule in enumerate(self.rules) if rule.id not in out]
         return Compiled(tuple(self.rules[i] for i in kept), tuple(self.checked[i] for i in kept), self.features)
 
-    def profile(  # noqa: PLR0917 - the arguments of Evaluate, in its order
+    def profile(
         self,
         row: Row,
         features: Sequence[float],

@@ -50,7 +50,13 @@ def response(status: int, body: bytes, content_type: bytes = JSON, headers: tupl
     if status == 200 and content_type is JSON and not headers:
         return _OK_JSON % (len(body), body)
     extra = "".join(f"{name}: {value}\r\n" for name, value in headers).encode("latin-1", "replace")
-    return b"%bContent-Type: %b\r\nContent-Length: %d\r\n%b\r\n%b" % (_HEADS[status], content_type, len(body), extra, body)
+    return b"%bContent-Type: %b\r\nContent-Length: %d\r\n%b\r\n%b" % (
+        _HEADS[status],
+        content_type,
+        len(body),
+        extra,
+        body,
+    )
 
 
 def problem_body(status: int, code: str, detail: str, where: str = "", more: Mapping[str, Any] | None = None) -> bytes:

@@ -233,7 +233,13 @@ class Connection(asyncio.Protocol):
 class Server:
     """Listens, keeps the connections, sweeps them."""
 
-    def __init__(self, handler: Handler, clock: Callable[[], float], on_fault: Callable[[Exception], Any], limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        clock: Callable[[], float],
+        on_fault: Callable[[Exception], Any],
+        limits: Limits | None = None,
+    ) -> None:
         self.handler = handler
         self.limits = limits or Limits()
         self.clock = clock
@@ -252,7 +258,9 @@ class Server:
     async def start(self, host: str, port: int, ssl: SSLContext | None = None) -> int:
         """Listen; returns the port, which matters when 0 was asked for."""
         loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(lambda: Connection(self), host, port, ssl=ssl, backlog=1_024, reuse_address=True)
+        self._listening = await loop.create_server(
+            lambda: Connection(self), host, port, ssl=ssl, backlog=1_024, reuse_address=True
+        )
         self._sweep()
         return int(self._listening.sockets[0].getsockname()[1])
 

@@ -34,7 +34,13 @@ class Answers:
             self._stamp = moment(second * _SECOND).strftime("%Y-%m-%dT%H:%M:%S").encode()
         fraction = b".%06dZ" % us if us else b"Z"
         head = _encode_text(payment_id)
-        return b'{"payment_id":%b,"action":"allow","decided_at":"%b%b","seq":%d%b' % (head, self._stamp, fraction, seq, self._end)
+        return b'{"payment_id":%b,"action":"allow","decided_at":"%b%b","seq":%d%b' % (
+            head,
+            self._stamp,
+            fraction,
+            seq,
+            self._end,
+        )
 
     def full(
         self,

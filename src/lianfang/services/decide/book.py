@@ -16,7 +16,7 @@ from lianfang.kernel.errors import InputError
 from lianfang.services.decide.facts import Flatten, flattener
 from lianfang.services.decide.lists import ListBook
 from lianfang.services.decide.policy import rule_reason
-from lianfang.wire import Policy, Reason, Rule, RuleSet, write
+from lianfang.wire import Feature, Policy, Reason, Rule, RuleSet, write
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,10 @@ class RuleBook:
     quarantined: frozenset[str] = frozenset()
 
 
-
 def merge(sets: Iterable[RuleSet]) -> RuleSet:
     """Several files as one rule set. A policy may stand in one of them; ids and names may not repeat."""
     policy: Policy | None = None
-    features = []
+    features: list[Feature] = []
     rules: list[Rule] = []
     for one in sets:
         if one.policy is not None:
@@ -65,7 +64,9 @@ def version_of(value: Any) -> str:
     return hashlib.sha256(write(value)).hexdigest()[:12]
 
 
-def rule_book(ruleset: RuleSet, lists: ListBook, known_lists: Iterable[str] = (), quarantined: frozenset[str] = frozenset()) -> RuleBook:
+def rule_book(
+    ruleset: RuleSet, lists: ListBook, known_lists: Iterable[str] = (), quarantined: frozenset[str] = frozenset()
+) -> RuleBook:
     """Checks and compiles. Raises `InputError` (`RuleError`, `FeatureError`) naming what is wrong and where.
 
     `known_lists`: lists that exist though they may be empty now, so that rules may name them.

@@ -64,7 +64,16 @@ class Journal(Protocol):
 class Decider:
     """Owns the live state. `ticks` is a monotonic clock in nanoseconds; `now` arguments are microseconds, UTC."""
 
-    def __init__(self, book: RuleBook, hot: HotPath, journal: Journal, scorer: Scorer, ticks: Callable[[], int], *, rule_budget_us: int = 1_000) -> None:
+    def __init__(
+        self,
+        book: RuleBook,
+        hot: HotPath,
+        journal: Journal,
+        scorer: Scorer,
+        ticks: Callable[[], int],
+        *,
+        rule_budget_us: int = 1_000,
+    ) -> None:
         self.hot = hot
         self.journal = journal
         self.scorer = scorer
@@ -80,7 +89,9 @@ class Decider:
     def use(self, book: RuleBook) -> None:
         """Decide by this book from now on. Raises `ConflictError` if it counts other features than the live state."""
         if book.plan.signature != self.hot.state.plan.signature:
-            raise ConflictError("the feature declarations have changed; restart the decider to count them from the journal")
+            raise ConflictError(
+                "the feature declarations have changed; restart the decider to count them from the journal"
+            )
         self.book = book
         self.hot.lists = book.lists.table
         self._text = self.hot.text(book.layout)
@@ -117,7 +128,9 @@ class Decider:
         row = book.flatten(payment)
         at = row[self._at]
         if at > now + _SKEW:
-            raise InputError(f"the payment's time is more than {limits.CLOCK_SKEW_MAX_S} s ahead of this node's clock", "$.time")
+            raise InputError(
+                f"the payment's time is more than {limits.CLOCK_SKEW_MAX_S} s ahead of this node's clock", "$.time"
+            )
         journal.ready()  # before anything is counted: a payment that cannot be recorded is not decided
         seq = journal.next_seq
         before = hot.step(self._text(row), seq, at, book.mask(row), book.numbers(row))
@@ -193,7 +206,9 @@ class Decider:
             self.rule_hits[f"{rule.id} (failed)"] += 1
         return tuple(unsure_reason("rule-failed", book.policy, rule.id) for rule in failed if rule.mode == "live")
 
-    def _overrun(self, book: RuleBook, row: Row, features: list[float], names: dict[str, frozenset[str]], score: float, at: int) -> None:
+    def _overrun(
+        self, book: RuleBook, row: Row, features: list[float], names: dict[str, frozenset[str]], score: float, at: int
+    ) -> None:
         """The rules took too long. If that is no accident, find the slow one; slow several times, it is taken out."""
         self.counters["rule_overruns"] += 1
         self._overruns += 1

@@ -1,9 +1,9 @@
 """The decider's door: HTTP in, durable answers out. Routes, keys, deadlines; the thinking is done by `decider`.
 
-    POST /v1/decisions        one payment or a list of them        scope decide
-    GET  /v1/decisions/{id}   the answer given before               scope read
-    POST /v1/outcomes         what a payment turned out to be       scope outcomes
-    GET  /healthz /readyz /metrics                                  open
+POST /v1/decisions        one payment or a list of them        scope decide
+GET  /v1/decisions/{id}   the answer given before               scope read
+POST /v1/outcomes         what a payment turned out to be       scope outcomes
+GET  /healthz /readyz /metrics                                  open
 """
 
 from __future__ import annotations
@@ -109,8 +109,13 @@ class Door:
         except LianfangError as why:
             self.refused[why.code] += 1
             raise
-        except _WrongMethod as why:
-            return problem(405, "wrong-method", f"{request.method.decode('latin-1')} is not for this path", headers=(("Allow", str(why)),))
+        except _WrongMethodError as why:
+            return problem(
+                405,
+                "wrong-method",
+                f"{request.method.decode('latin-1')} is not for this path",
+                headers=(("Allow", str(why)),),
+            )
         return problem(404, "not-found", "there is nothing at this path; GET /openapi.json lists what there is")
 
     def _decide(self, request: Request, slot: Slot) -> bytes | None:
@@ -145,9 +150,11 @@ class Door:
                 raise type(why)(why.what, f"$[{i}]{why.where.removeprefix('$')}") from why
         answers = []
         last = 0
-        for i, (raw, payment) in enumerate(zip(raws, payments, strict=True)):
+        for raw, payment in zip(raws, payments, strict=True):
             try:
-                seq, answer = self.decider.decide(raw, payment, self._wall(), late=self._ticks() - since > self._deadline_ns)
+                seq, answer = self.decider.decide(
+                    raw, payment, self._wall(), late=self._ticks() - since > self._deadline_ns
+                )
             except InputError as why:  # ahead of the clock, or another payment under an old id: the others stand
                 answers.append(msgspec.json.encode({"payment_id": payment.id, "refused": why.code, "detail": why.what}))
                 self.refused[why.code] += 1
@@ -182,7 +189,10 @@ class Door:
         return response(200, answer)
 
     def _room(self, payments: int) -> None:
-        if len(self._owed) + payments > self._waiting_max + limits.BATCH_PAYMENTS_MAX or len(self._owed) >= self._waiting_max:
+        if (
+            len(self._owed) + payments > self._waiting_max + limits.BATCH_PAYMENTS_MAX
+            or len(self._owed) >= self._waiting_max
+        ):
             raise DependencyError(f"{len(self._owed)} answers are waiting to become durable; try again", "overloaded")
 
     def _owe(self, seq: int, slot: Slot, answer: bytes, since: int, payments: int) -> None:
@@ -220,23 +230,23 @@ class Door:
             connection.flush()
 
 
-class _WrongMethod(Exception):
+class _WrongMethodError(Exception):
     pass
 
 
 def _only(request: Request, *methods: bytes) -> None:
     if request.method not in methods:
-        raise _WrongMethod(", ".join(m.decode() for m in methods))
+        raise _WrongMethodError(", ".join(m.decode() for m in methods))
 
 
 def _json(request: Request) -> bytes:
     kind = request.headers.get(b"content-type", _JSON)
     if kind is not _JSON and kind.partition(b";")[0].strip().lower() != _JSON:
-        raise UnsupportedBody("the body must be application/json", "Content-Type")
+        raise UnsupportedBodyError("the body must be application/json", "Content-Type")
     return request.body
 
 
-class UnsupportedBody(InputError):
+class UnsupportedBodyError(InputError):
     """A body that is not JSON."""
 
     code = "unsupported-media-type"

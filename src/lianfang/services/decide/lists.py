@@ -49,7 +49,10 @@ def list_table(entries: Iterable[ListEntry]) -> pa.Table:
     def us(at: datetime | None) -> int | None:
         return None if at is None else instant(at)
 
-    rows = [(e.list, e.effect, e.subject, e.value, e.purpose, e.source, us(e.valid_from), us(e.valid_until)) for e in entries]
+    rows = [
+        (e.list, e.effect, e.subject, e.value, e.purpose, e.source, us(e.valid_from), us(e.valid_until))
+        for e in entries
+    ]
     columns = list(zip(*rows, strict=True)) or [()] * len(LIST_SCHEMA)
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, LIST_SCHEMA, strict=True)], schema=LIST_SCHEMA)
 
@@ -80,7 +83,9 @@ class ListBook:
         starts = np.frombuffer(offsets, np.int64)[values.offset : values.offset + self.size + 1]
         subjects = self._rows["subject"].combine_chunks()
         subjects = subjects.chunk(0) if isinstance(subjects, pa.ChunkedArray) else subjects
-        of = np.array([SUBJECT_KINDS.index(s) + 1 if s in SUBJECT_KINDS else 0 for s in subjects.dictionary.to_pylist()])
+        of = np.array(
+            [SUBJECT_KINDS.index(s) + 1 if s in SUBJECT_KINDS else 0 for s in subjects.dictionary.to_pylist()]
+        )
         kinds = of[subjects.indices.to_numpy()].astype(np.int64)
         hashes = hash_subjects(bytes(data), starts, kinds, key)
         self._order = np.argsort(hashes, kind="stable")

@@ -35,7 +35,9 @@ def unsure_reason(code: str, policy: Policy, name: str = "decide") -> Reason:
 
 def rule_reason(rule: Rule) -> Reason:
     """The reason a rule gives when it fires."""
-    return Reason(code=rule.code, source="rule", name=rule.id, zh=rule.zh, en=rule.en, action=rule.action, points=rule.points)
+    return Reason(
+        code=rule.code, source="rule", name=rule.id, zh=rule.zh, en=rule.en, action=rule.action, points=rule.points
+    )
 
 
 def list_reason(hit: ListHit, policy: Policy) -> Reason:

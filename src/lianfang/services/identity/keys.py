@@ -56,12 +56,22 @@ class Issued(NamedTuple):
     key: ApiKey
 
 
-def issue(scopes: Iterable[str], now: Instant, random: Random, *, note: str = "", rate_per_s: float = 100_000.0, lifetime_s: int | None = None) -> Issued:
+def issue(
+    scopes: Iterable[str],
+    now: Instant,
+    random: Random,
+    *,
+    note: str = "",
+    rate_per_s: float = 100_000.0,
+    lifetime_s: int | None = None,
+) -> Issued:
     """A new key. Raises `InputError` for an unknown scope."""
     wanted = tuple(dict.fromkeys(scopes))
     unknown = [s for s in wanted if s not in SCOPES]
     if unknown or not wanted:
-        raise InputError(f"unknown scope {unknown[0]!r}; there are {', '.join(SCOPES)}" if unknown else "a key needs a scope")
+        raise InputError(
+            f"unknown scope {unknown[0]!r}; there are {', '.join(SCOPES)}" if unknown else "a key needs a scope"
+        )
     key_id = base64.b32encode(random(ID_BYTES)).decode().lower()
     text = f"lf_{key_id}_{base64.b32encode(random(SECRET_BYTES)).decode().lower()}"
     key = ApiKey(
@@ -124,12 +134,19 @@ class KeyRing:
         if live is None or self._wall() >= live.expires_at:
             raise AccessError("this API key is not known or no longer valid", "bad-key")
         if scope not in live.scopes:
-            raise AccessError(f"this API key may not do this: it lacks the scope {scope!r} ({SCOPES[scope]})", "wrong-scope")  # type: ignore[index]
+            raise AccessError(
+                f"this API key may not do this: it lacks the scope {scope!r} ({dict(SCOPES).get(scope, scope)})",  # type: ignore[call-overload]
+                "wrong-scope",
+            )
         now = self._ticks()
         tokens = min(live.key.burst, live.tokens + (now - live.since) * live.key.rate_per_s)
         live.since = now
         if tokens < cost:
             live.tokens = tokens
-            raise AccessError("this API key's rate is used up", "rate-limited", (min(cost, live.key.burst) - tokens) / live.key.rate_per_s)
+            raise AccessError(
+                "this API key's rate is used up",
+                "rate-limited",
+                (min(cost, live.key.burst) - tokens) / live.key.rate_per_s,
+            )
         live.tokens = tokens - cost
         return live.key
