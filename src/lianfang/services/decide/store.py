@@ -126,7 +126,15 @@ def put_rule(connection: sa.Connection, rule: Rule, *, by: str, at: Instant, rea
     text = write(rule).decode()
     row = {"id": rule.id, "text": text, "version": made.version, "changed_by": by, "changed_at": at}
     upsert(connection, rules_table, [row], ("id",))
-    record(connection, who=by, act="rule.put", what=rule.id, reason=reason, at=at, detail={"version": made.version, "rule": msgspec.Raw(text.encode())})
+    record(
+        connection,
+        who=by,
+        act="rule.put",
+        what=rule.id,
+        reason=reason,
+        at=at,
+        detail={"version": made.version, "rule": msgspec.Raw(text.encode())},
+    )
     return made
 
 
@@ -136,7 +144,9 @@ def drop_rule(connection: sa.Connection, rule_id: str, *, by: str, at: Instant, 
     if before is None:
         return False
     connection.execute(rules_table.delete().where(rules_table.c.id == rule_id))
-    record(connection, who=by, act="rule.delete", what=rule_id, reason=reason, at=at, detail={"version": before.version})
+    record(
+        connection, who=by, act="rule.delete", what=rule_id, reason=reason, at=at, detail={"version": before.version}
+    )
     return True
 
 
@@ -150,7 +160,9 @@ def _stored(row: Any) -> StoredRule:
 def all_lists(connection: sa.Connection) -> list[ListInfo]:
     """Every list, by name."""
     counts = sa.select(_e.list, sa.func.count().label("n")).group_by(_e.list).subquery()
-    query = sa.select(lists_table.c.name, lists_table.c.effect, sa.func.coalesce(counts.c.n, 0)).join(counts, counts.c.list == lists_table.c.name, isouter=True)
+    query = sa.select(lists_table.c.name, lists_table.c.effect, sa.func.coalesce(counts.c.n, 0)).join(
+        counts, counts.c.list == lists_table.c.name, isouter=True
+    )
     return [ListInfo(*row) for row in connection.execute(query.order_by(lists_table.c.name))]
 
 
@@ -165,13 +177,17 @@ def make_list(connection: sa.Connection, name: str, effect: str, *, by: str, at:
     if have == effect:
         return False
     if have is not None:
-        raise ConflictError(f"the list {name} has the effect {have}; all entries of a list have the same effect", "$.effect")
+        raise ConflictError(
+            f"the list {name} has the effect {have}; all entries of a list have the same effect", "$.effect"
+        )
     connection.execute(lists_table.insert().values(name=name, effect=effect, mark=f"{at}.0"))
     record(connection, who=by, act="list.make", what=name, reason=reason, at=at, detail={"effect": effect})
     return True
 
 
-def add_entries(connection: sa.Connection, name: str, entries: Sequence[ListEntry], *, by: str, at: Instant, reason: str) -> Added:
+def add_entries(
+    connection: sa.Connection, name: str, entries: Sequence[ListEntry], *, by: str, at: Instant, reason: str
+) -> Added:
     """Adds or replaces entries of one list, by (subject, value); makes the list if need be. Raises `InputError`."""
     if not entries:
         return Added(0, 0, 0)
@@ -189,12 +205,22 @@ def add_entries(connection: sa.Connection, name: str, entries: Sequence[ListEntr
     changed = [row for key, row in wanted.items() if key in have and have[key] != tuple(row[c] for c in _CONTENT)]
     if new or changed:
         upsert(connection, entries_table, new + changed, ("list", "subject", "value"))
-        number = record(connection, who=by, act="entries.add", what=name, reason=reason, at=at, detail={"added": len(new), "changed": len(changed)})
+        number = record(
+            connection,
+            who=by,
+            act="entries.add",
+            what=name,
+            reason=reason,
+            at=at,
+            detail={"added": len(new), "changed": len(changed)},
+        )
         _mark(connection, name, at, number)
     return Added(len(new), len(changed), len(wanted) - len(new) - len(changed))
 
 
-def remove_entries(connection: sa.Connection, name: str, subjects: Sequence[Subject], *, by: str, at: Instant, reason: str) -> int:
+def remove_entries(
+    connection: sa.Connection, name: str, subjects: Sequence[Subject], *, by: str, at: Instant, reason: str
+) -> int:
     """How many of these stood on the list; they are gone now."""
     wanted = {(s.subject, s.value): None for s in subjects}
     removed = 0
@@ -202,12 +228,16 @@ def remove_entries(connection: sa.Connection, name: str, subjects: Sequence[Subj
         where = (_e.list == name) & (_e.subject == kind) & _e.value.in_(values)
         removed += connection.execute(entries_table.delete().where(where)).rowcount
     if removed:
-        number = record(connection, who=by, act="entries.remove", what=name, reason=reason, at=at, detail={"removed": removed})
+        number = record(
+            connection, who=by, act="entries.remove", what=name, reason=reason, at=at, detail={"removed": removed}
+        )
         _mark(connection, name, at, number)
     return removed
 
 
-def entries_page(connection: sa.Connection, name: str, *, after: int = 0, limit: int = 100) -> tuple[list[ListEntry], int | None]:
+def entries_page(
+    connection: sa.Connection, name: str, *, after: int = 0, limit: int = 100
+) -> tuple[list[ListEntry], int | None]:
     """Entries in the order they were added, those after the cursor; the next cursor, or None at the end."""
     query = sa.select(entries_table, lists_table.c.effect).join(lists_table).where((_e.list == name) & (_e.id > after))
     rows = connection.execute(query.order_by(_e.id).limit(limit + 1)).all()
@@ -235,25 +265,33 @@ def lists_mark(connection: sa.Connection) -> str:
 
 def all_entries(connection: sa.Connection) -> pa.Table:
     """Every entry as a table of `LIST_SCHEMA`. Scans in batches: a million entries never stand as Python objects."""
-    columns = (_e.list, lists_table.c.effect, _e.subject, _e.value, _e.purpose, _e.source, _e.valid_from, _e.valid_until)
-    query = sa.select(*columns).join(lists_table).order_by(_e.id)
+    effects = {name: effect for name, effect in connection.execute(sa.select(lists_table.c.name, lists_table.c.effect))}
+    query = sa.select(
+        _e.list, _e.list, _e.subject, _e.value, _e.purpose, _e.source, _e.valid_from, _e.valid_until
+    ).order_by(_e.id)
     codes: list[dict[str, int]] = [{} for _ in LIST_SCHEMA]
     chunks: list[list[pa.Array]] = [[] for _ in LIST_SCHEMA]
     result = connection.execution_options(yield_per=SCAN_ROWS).execute(query)
     for part in result.partitions():
         for i, (column, field) in enumerate(zip(zip(*part, strict=True), LIST_SCHEMA, strict=True)):
-            if pa.types.is_dictionary(field.type):
-                known = codes[i]
-                chunks[i].append(pa.array([known.setdefault(v, len(known)) for v in column], pa.int32()))
-            else:
-                chunks[i].append(pa.array(column, field.type))
-    return pa.table([_column(*one) for one in zip(LIST_SCHEMA, chunks, codes, strict=True)], schema=LIST_SCHEMA)
+            coded = pa.types.is_dictionary(field.type)
+            chunks[i].append(_coded(column, codes[i]) if coded else pa.array(column, field.type))
+    names = [list(one) for one in codes]
+    names[1] = [effects[name] for name in names[0]]
+    return pa.table([_column(*one) for one in zip(LIST_SCHEMA, chunks, names, strict=True)], schema=LIST_SCHEMA)
 
 
-def _column(field: pa.Field, chunks: list[pa.Array], codes: dict[str, int]) -> pa.ChunkedArray:
+def _coded(column: Sequence[str], codes: dict[str, int]) -> pa.Array:
+    """Each value's code; `codes` learns the new ones."""
+    local = pa.array(column, pa.string()).dictionary_encode()
+    known = pa.array([codes.setdefault(name, len(codes)) for name in local.dictionary.to_pylist()], pa.int32())
+    return known.take(local.indices)
+
+
+def _column(field: pa.Field, chunks: list[pa.Array], names: list[str]) -> pa.ChunkedArray:
     if pa.types.is_dictionary(field.type):
-        names = pa.array(list(codes), pa.string())
-        return pa.chunked_array([pa.DictionaryArray.from_arrays(c, names) for c in chunks], field.type)
+        values = pa.array(names, pa.string())
+        return pa.chunked_array([pa.DictionaryArray.from_arrays(c, values) for c in chunks], field.type)
     return pa.chunked_array(chunks, field.type)
 
 
@@ -273,10 +311,14 @@ def _row(entry: ListEntry) -> dict[str, Any]:
     }
 
 
-def _existing(connection: sa.Connection, name: str, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[Any, ...]]:
+def _existing(
+    connection: sa.Connection, name: str, wanted: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[Any, ...]]:
     found: dict[tuple[str, str], tuple[Any, ...]] = {}
     for kind, values in _in_groups(wanted):
-        query = sa.select(_e.value, *(_e[c] for c in _CONTENT)).where((_e.list == name) & (_e.subject == kind) & _e.value.in_(values))
+        query = sa.select(_e.value, *(_e[c] for c in _CONTENT)).where(
+            (_e.list == name) & (_e.subject == kind) & _e.value.in_(values)
+        )
         found |= {(kind, row[0]): tuple(row[1:]) for row in connection.execute(query)}
     return found
 
