@@ -34,7 +34,7 @@ EPILOGUE: Final = "Any command takes --debug, which shows where an error came fr
 
 
 COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
-    "rules": (rules.test, rules.check, rules.show, rules.put),
+    "rules": (rules.test, rules.check, rules.show, rules.put, rules.drop),
     "lists": (lists.export, lists.show),
     "keys": (keys.issue, keys.rotate, keys.revoke),
     "journal": (journal.verify, journal.export, journal.show),

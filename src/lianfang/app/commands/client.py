@@ -13,6 +13,7 @@ from lianfang.app.settings import Settings
 from lianfang.kernel.errors import AccessError, ConflictError, DependencyError, EvidenceError, InputError, LianfangError
 
 TIMEOUT_S: Final = 30.0
+REASON_HEADER: Final = "Lianfang-Reason"
 KEY_VARIABLE: Final = "LIANFANG_KEY"
 FIRST_KEY: Final = "first.key"
 """The key a node makes for itself at its first start, in its data folder."""
@@ -29,9 +30,12 @@ class Node:
         self.ports = running(self._root)
         self._open: dict[str, http.client.HTTPConnection] = {}
 
-    def ask(self, door: str, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> Any:
-        """JSON from `door` (`decider` or `desk`), or the text of another kind. Raises our errors, with what it said."""
-        status, content_type, answer = self.raw(door, method, path, body, kind)
+    def ask(self, door: str, method: str, path: str, body: bytes | None = None, *, reason: str = "") -> Any:
+        """JSON from `door` (`decider` or `desk`), or the text of another kind. Raises our errors, with what it said.
+
+        `reason`: why a change is made; it stands in the node's record of changes.
+        """
+        status, content_type, answer = self.raw(door, method, path, body, reason)
         if status >= 400:
             raise _error(status, answer)
         if "json" not in content_type:
@@ -39,12 +43,14 @@ class Node:
         return json.loads(answer) if answer else None
 
     def raw(
-        self, door: str, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
+        self, door: str, method: str, path: str, body: bytes | None = None, reason: str = ""
     ) -> tuple[int, str, bytes]:
         """(status, content type, body). Raises `DependencyError` when the door does not answer."""
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         if body is not None:
-            headers["Content-Type"] = kind
+            headers["Content-Type"] = "application/json"
+        if reason:
+            headers[REASON_HEADER] = reason.encode().decode("latin-1")  # UTF-8, as bytes
         for attempt in (1, 2):
             connection = self._connection(door)
             try:

@@ -85,6 +85,15 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, 
     console().print(shown)
 
 
+def need_reason(reason: str) -> str:
+    """The reason of a change. Raises `InputError` when none is given."""
+    from lianfang.kernel.errors import InputError
+
+    if not reason.strip():
+        raise InputError("say why: --reason 'ticket 4711, agreed with ...'", "--reason")
+    return reason
+
+
 def instant_of(text: str, option: str) -> int:
     """`2026-05-01`, or a time with its zone, as an instant. A bare date begins at midnight UTC. Raises `InputError`."""
     from datetime import UTC, datetime

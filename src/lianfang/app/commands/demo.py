@@ -13,6 +13,7 @@ def demo(
     seconds: float | None = None,
     lang: Literal["zh", "en", "both"] = "both",
     seed: int = 1,
+    past: int = 14,
     json: Path | None = None,
 ) -> int:
     """Start a node, feed it simulated payments, and show what is decided and why. Ctrl-C stops everything.
@@ -24,14 +25,16 @@ def demo(
     rate
         Payments a second.
     seconds
-        Stop by itself after so long.
+        Stop by itself so long after the first live payment.
     lang
         Language of the labels.
     seed
         Which made-up world.
+    past
+        Days of earlier payments that a new folder begins with.
     json
         Write the closing figures to this file.
     """
     from lianfang.app.demo import run_demo
 
-    return run_demo(data_dir, rate=rate, seconds=seconds, lang=lang, seed=seed, json_file=json)
+    return run_demo(data_dir, rate=rate, seconds=seconds, lang=lang, seed=seed, past_days=past, json_file=json)

@@ -3,35 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 if TYPE_CHECKING:
     from lianfang.app.commands.client import Node
-    from lianfang.wire import ListEntry, RuleSet
+    from lianfang.wire import ListEntry, Rule, RuleSet
 
-RULES = "/v1/rules"
-LISTS = "/v1/lists"
-KEYS = "/v1/keys"
-ENTRIES_A_REQUEST = 1_000
-
-
-def get_rules(node: Node) -> RuleSet:
-    """The rule set in force."""
-    from lianfang.wire import RuleSet, build
-
-    said = node.ask("desk", "GET", RULES)
-    return build(RuleSet, said.get("ruleset", said))
+RULES: Final = "/v1/rules"
+LISTS: Final = "/v1/lists"
+KEYS: Final = "/v1/keys"
+ENTRIES_A_REQUEST: Final = 5_000
+ENTRIES_A_PAGE: Final = 1_000
 
 
-def put_rules(node: Node, ruleset: RuleSet, reason: str) -> dict[str, Any]:
-    """Put a rule set in force; what the desk says of it."""
-    import msgspec
+def get_rules(node: Node) -> list[Rule]:
+    """The rules in force, in the order in which they run."""
+    from lianfang.wire import Rule, build
 
+    return [build(Rule, shown["rule"]) for shown in node.ask("desk", "GET", RULES)["rules"]]
+
+
+def check_rules(node: Node, ruleset: RuleSet) -> dict[str, Any]:
+    """What the node would say to these rules; nothing is changed."""
     from lianfang.wire import write
 
-    body = write({"ruleset": msgspec.to_builtins(ruleset), "reason": reason})
-    return dict(node.ask("desk", "PUT", RULES, body))
+    return dict(node.ask("desk", "POST", f"{RULES}/check", write(ruleset)))
+
+
+def put_rule(node: Node, rule: Rule, reason: str) -> dict[str, Any]:
+    """Make or replace one rule."""
+    from lianfang.wire import write
+
+    return dict(node.ask("desk", "PUT", f"{RULES}/{quote(rule.id, safe='')}", write(rule), reason=reason))
+
+
+def drop_rule(node: Node, rule_id: str, reason: str) -> None:
+    """Remove a rule that no file holds."""
+    node.ask("desk", "DELETE", f"{RULES}/{quote(rule_id, safe='')}", reason=reason)
 
 
 def get_lists(node: Node) -> list[dict[str, Any]]:
@@ -40,20 +49,25 @@ def get_lists(node: Node) -> list[dict[str, Any]]:
 
 
 def get_entries(node: Node, name: str) -> Iterator[dict[str, Any]]:
-    """A list's entries."""
-    yield from node.ask("desk", "GET", f"{LISTS}/{quote(name)}/entries")
+    """A list's entries, page by page."""
+    cursor: int | None = 0
+    while cursor is not None:
+        where = f"{LISTS}/{quote(name, safe='')}/entries?cursor={cursor}&limit={ENTRIES_A_PAGE}"
+        page = node.ask("desk", "GET", where)
+        yield from page["entries"]
+        cursor = page["next"]
 
 
-def post_entries(node: Node, name: str, entries: Sequence[ListEntry]) -> int:
-    """Add entries; how many are new."""
+def post_entries(node: Node, name: str, entries: Sequence[ListEntry], reason: str) -> dict[str, int]:
+    """Add entries; how many were added, changed, unchanged."""
     from lianfang.wire import write
 
-    added = 0
+    counts: dict[str, int] = {}
     for start in range(0, len(entries), ENTRIES_A_REQUEST):
         part = list(entries[start : start + ENTRIES_A_REQUEST])
-        said = node.ask("desk", "POST", f"{LISTS}/{quote(name)}/entries", write(part))
-        added += int(said.get("added", len(part)))
-    return added
+        said = node.ask("desk", "POST", f"{LISTS}/{quote(name, safe='')}/entries", write(part), reason=reason)
+        counts = {what: counts.get(what, 0) + number for what, number in said.items()}
+    return counts
 
 
 def get_keys(node: Node) -> list[dict[str, Any]]:
@@ -61,18 +75,18 @@ def get_keys(node: Node) -> list[dict[str, Any]]:
     return list(node.ask("desk", "GET", KEYS))
 
 
-def post_key(node: Node, wanted: dict[str, Any]) -> dict[str, Any]:
+def post_key(node: Node, wanted: dict[str, Any], reason: str) -> dict[str, Any]:
     """A new key; its text is in the answer, and nowhere else ever after."""
     from lianfang.wire import write
 
-    return dict(node.ask("desk", "POST", KEYS, write(wanted)))
+    return dict(node.ask("desk", "POST", KEYS, write(wanted), reason=reason))
 
 
-def rotate_key(node: Node, key_id: str) -> dict[str, Any]:
+def rotate_key(node: Node, key_id: str, reason: str) -> dict[str, Any]:
     """A successor with the same scopes; the old key works on for a day."""
-    return dict(node.ask("desk", "POST", f"{KEYS}/{quote(key_id)}/rotate", b"{}"))
+    return dict(node.ask("desk", "POST", f"{KEYS}/{quote(key_id, safe='')}/rotate", b"", reason=reason))
 
 
-def revoke_key(node: Node, key_id: str) -> None:
+def revoke_key(node: Node, key_id: str, reason: str) -> None:
     """End a key now."""
-    node.ask("desk", "DELETE", f"{KEYS}/{quote(key_id)}")
+    node.ask("desk", "DELETE", f"{KEYS}/{quote(key_id, safe='')}", reason=reason)

@@ -16,6 +16,7 @@ Scopes = Annotated[
 def issue(
     *,
     scopes: Scopes,
+    reason: str,
     note: str = "",
     rate: float | None = None,
     lifetime: str | None = None,
@@ -28,6 +29,8 @@ def issue(
     ----------
     scopes
         What it may do; may be repeated.
+    reason
+        Why it is done; the node keeps it on record.
     note
         Whose it is, and for what.
     rate
@@ -46,8 +49,8 @@ def issue(
 
     wanted = {"scopes": list(scopes), "note": note, "rate_per_s": rate}
     wanted["lifetime_s"] = seconds_of(lifetime) if lifetime else None
-    made = post_key(Node(settings(), key), {name: value for name, value in wanted.items() if value is not None})
-    print(made.get("text") or made.get("key"))
+    made = post_key(Node(settings(), key), {name: value for name, value in wanted.items() if value is not None}, reason)
+    print(made["text"])
     write_json(json, made)
     return 0
 
@@ -74,13 +77,15 @@ def list_(*, key: str | None = None, json: Path | None = None) -> int:
     return 0
 
 
-def rotate(key_id: str, /, *, key: str | None = None, json: Path | None = None) -> int:
+def rotate(key_id: str, /, *, reason: str, key: str | None = None, json: Path | None = None) -> int:
     """Make a successor with the same scopes. The old key works on for a day.
 
     Parameters
     ----------
     key_id
         The key's id: the middle part of its text.
+    reason
+        Why it is done; the node keeps it on record.
     key
         API key with the scope `admin`.
     json
@@ -90,19 +95,21 @@ def rotate(key_id: str, /, *, key: str | None = None, json: Path | None = None) 
     from lianfang.app.commands.common import settings, write_json
     from lianfang.app.commands.desk import rotate_key
 
-    made = rotate_key(Node(settings(), key), key_id)
-    print(made.get("text") or made.get("key"))
+    made = rotate_key(Node(settings(), key), key_id, reason)
+    print(made["text"])
     write_json(json, made)
     return 0
 
 
-def revoke(key_id: str, /, *, key: str | None = None) -> int:
+def revoke(key_id: str, /, *, reason: str, key: str | None = None) -> int:
     """End a key now.
 
     Parameters
     ----------
     key_id
         The key's id: the middle part of its text.
+    reason
+        Why it is done; the node keeps it on record.
     key
         API key with the scope `admin`.
     """
@@ -110,6 +117,6 @@ def revoke(key_id: str, /, *, key: str | None = None) -> int:
     from lianfang.app.commands.common import settings
     from lianfang.app.commands.desk import revoke_key
 
-    revoke_key(Node(settings(), key), key_id)
+    revoke_key(Node(settings(), key), key_id, reason)
     print(f"{key_id} is revoked")
     return 0

@@ -27,6 +27,7 @@ def import_(
     subject: Subject | None = None,
     purpose: str | None = None,
     source: str | None = None,
+    reason: str = "",
     dry_run: bool = False,
     key: str | None = None,
     json: Path | None = None,
@@ -48,6 +49,8 @@ def import_(
         Why they are on the list, where the file does not say.
     source
         Who says so, where the file does not say.
+    reason
+        Why it is done; the node keeps it on record. Needed unless --dry-run.
     dry_run
         Check and count only.
     key
@@ -56,18 +59,19 @@ def import_(
         Write the counts to this file.
     """
     from lianfang.app.commands.client import Node
-    from lianfang.app.commands.common import settings, write_json
+    from lianfang.app.commands.common import need_reason, settings, write_json
     from lianfang.app.commands.desk import post_entries
 
     given = {"list": name, "effect": effect, "subject": subject, "purpose": purpose, "source": source}
     entries = read_entries(file, {k: v for k, v in given.items() if v is not None})
     if dry_run:
         print(f"{len(entries):,} entries are sound; nothing was sent")
-        added = 0
+        counts = {}
     else:
-        added = post_entries(Node(settings(), key), name, entries)
-        print(f"{added:,} of {len(entries):,} entries added to {name}")
-    write_json(json, {"list": name, "entries": len(entries), "added": added, "dry_run": dry_run})
+        counts = post_entries(Node(settings(), key), name, entries, need_reason(reason))
+        said = ", ".join(f"{number:,} {what}" for what, number in counts.items())
+        print(f"{len(entries):,} entries sent to {name}: {said or 'nothing to do'}")
+    write_json(json, {"list": name, "entries": len(entries), **counts, "dry_run": dry_run})
     return 0
 
 
@@ -156,7 +160,10 @@ def show(name: str | None = None, /, *, limit: int = 20, key: str | None = None,
     from lianfang.app.commands.client import Node
     from lianfang.app.commands.common import settings, table, write_json
     from lianfang.app.commands.desk import get_entries, get_lists
+    from lianfang.kernel.errors import InputError
 
+    if limit < 1:
+        raise InputError("at least one entry is shown", "--limit")
     node = Node(settings(), key)
     rows: Sequence[dict[str, Any]] = get_lists(node) if name is None else list(islice(get_entries(node, name), limit))
     columns = list(dict.fromkeys(column for row in rows for column in row if column != "schema"))

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+
+from lianfang.kernel.errors import InputError
+
+if TYPE_CHECKING:
+    from lianfang.services.decide.rulefiles import RuleFile
+    from lianfang.wire import RuleSet
 
 Paths = Annotated[tuple[Path, ...], Parameter(negative=())]
 Names = Annotated[tuple[str, ...], Parameter(name="--list", negative=())]
 
 
-def test(*paths: Path, lists: Names = (), json: Path | None = None) -> int:  # noqa: PT028 - not a pytest test
+def test(*paths: Path, lists: Names = (), json: Path | None = None) -> int:
     """Run every rule's own examples. Exit status 1 when one does not come out as it says.
 
     Parameters
@@ -117,7 +123,6 @@ def show(rule: str, /, *paths: Path, key: str | None = None, json: Path | None =
 
     from lianfang.app.commands.common import write_json
     from lianfang.engines.expr import suggestion
-    from lianfang.kernel.errors import InputError
 
     rules = {r.id: r for r in _rules(paths, key)}
     if rule not in rules:
@@ -134,26 +139,60 @@ def show(rule: str, /, *paths: Path, key: str | None = None, json: Path | None =
 
 
 def put(*paths: Path, reason: str, key: str | None = None) -> int:
-    """Put rule files in force at the running node, in place of those it has. Checked here and there.
+    """Make or replace rules at the running node: those of the files. All are checked before the first is sent.
+
+    Features and the policy stand in the node's own rule files and are not touched.
 
     Parameters
     ----------
     paths
         Rule files or folders.
     reason
-        Why; it stands in the node's trail.
+        Why it is done; the node keeps it on record.
+    key
+        API key with the scope `rules`.
+    """
+    from lianfang.app.commands.client import Node
+    from lianfang.app.commands.common import EXIT_FAILED, settings
+    from lianfang.app.commands.desk import check_rules, put_rule
+    from lianfang.app.replay import load_rules
+    from lianfang.wire import RuleSet
+
+    if not paths:
+        raise InputError("name at least one rule file", "PATHS")
+    node = Node(settings(), key)
+    rules = load_rules(paths).rules
+    checked = check_rules(node, RuleSet(rules=rules))
+    failed = [e for e in checked["examples"] if not e["ok"]]
+    if not checked["ok"] or failed:
+        _print_problems(checked["problems"])
+        for example in failed:
+            print(f"rule `{example['rule']}`, example {example['index'] + 1}: not as it says {example['problem']}")
+        return EXIT_FAILED
+    for rule in rules:
+        put_rule(node, rule, reason)
+    print(f"{len(rules)} rules put: {len(checked['added'])} new, {len(checked['replaced'])} replaced")
+    return 0
+
+
+def drop(rule: str, /, *, reason: str, key: str | None = None) -> int:
+    """Remove a rule from the running node. One that stands in a rule file is removed there.
+
+    Parameters
+    ----------
+    rule
+        Its id.
+    reason
+        Why it is done; the node keeps it on record.
     key
         API key with the scope `rules`.
     """
     from lianfang.app.commands.client import Node
     from lianfang.app.commands.common import settings
-    from lianfang.app.commands.desk import put_rules
-    from lianfang.app.replay import load_rules
-    from lianfang.kernel.errors import InputError
+    from lianfang.app.commands.desk import drop_rule
 
-    if not paths:
-        raise InputError("name at least one rule file", "PATHS")
-    print(put_rules(Node(settings(), key), load_rules(paths), reason))
+    drop_rule(Node(settings(), key), rule, reason)
+    print(f"{rule} is removed")
     return 0
 
 
@@ -163,33 +202,37 @@ def _rules(paths: Sequence[Path], key: str | None) -> Sequence[Any]:
     from lianfang.app.commands.desk import get_rules
     from lianfang.app.replay import load_rules
 
-    return load_rules(paths).rules if paths else get_rules(Node(settings(), key)).rules
+    return load_rules(paths).rules if paths else get_rules(Node(settings(), key))
 
 
-def _checked(paths: Sequence[Path], lists: Sequence[str]) -> tuple[list[dict[str, Any]], Any, frozenset[str]]:
+def _checked(paths: Sequence[Path], lists: Sequence[str]) -> tuple[list[dict[str, Any]], RuleSet, frozenset[str]]:
     """Every mistake in the files (rule, what, where, caret), the whole set, and the lists taken as existing."""
-    from lianfang.app.replay import read_rule_file, rule_files
-    from lianfang.app.replay.sources import STARTER, named_lists
-    from lianfang.engines.features import compile_plan, declare
-    from lianfang.engines.rules import check_ruleset
-    from lianfang.kernel.errors import InputError
-    from lianfang.services.decide import merge
+    import msgspec
 
-    files = [(path, *read_rule_file(path)) for path in rule_files(list(paths) or [STARTER])]
-    whole = merge(ruleset for _, ruleset, _ in files)
-    known = frozenset(lists) | frozenset(named_lists(whole))
+    from lianfang.app.replay import named_lists, rule_files
+    from lianfang.services.decide.assemble import RefusedRulesError, assemble
+    from lianfang.services.decide.book import merge
+
+    files = rule_files(paths)
+    known = frozenset(lists).union(*(named_lists(file.ruleset) for file in files))
     problems: list[dict[str, Any]] = []
     try:
-        compile_plan(declare(whole.features))
-    except InputError as why:
-        problems.append({"rule": "", "what": why.what, "where": why.where, "caret": ""})
-    for path, ruleset, text in files:
-        alone = type(ruleset)(policy=ruleset.policy, features=whole.features, rules=ruleset.rules)
-        for error in check_ruleset(alone, known, text=text, where=str(path)):
-            found = {"rule": error.rule, "what": error.what, "where": error.where, "caret": error.caret()}
-            if found not in problems:
-                problems.append(found)
+        assemble([_without_examples(file) for file in files], (), known)
+    except RefusedRulesError as why:
+        problems = [msgspec.structs.asdict(problem) for problem in why.problems]
+    try:
+        whole = merge(file.ruleset for file in files)
+    except InputError:  # given twice: among the problems already
+        whole = files[0].ruleset
     return problems, whole, known
+
+
+def _without_examples(file: RuleFile) -> RuleFile:
+    """The file's rules as they are, their examples left to whoever runs them one by one."""
+    import msgspec
+
+    bare = tuple(msgspec.structs.replace(rule, examples=()) for rule in file.ruleset.rules)
+    return type(file)(file.name, file.text, msgspec.structs.replace(file.ruleset, rules=bare))
 
 
 def _print_problems(problems: Sequence[dict[str, Any]]) -> None:

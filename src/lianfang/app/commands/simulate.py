@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lianfang.engines.world import DayBatch, WorldConfig
 
 
 def simulate(
@@ -67,25 +73,21 @@ def simulate(
     if start is not None:
         values["start"] = instant_of(start, "--start")
     config = build(WorldConfig, values)
-    if out is not None:
-        made = _to_file(config, out)
-    else:
-        made = _to_stream(config, rate=rate, limit=limit, stdout=stdout, key=key)
+    made = _to_stream(config, rate, limit, key, stdout=stdout) if out is None else _to_file(config, out)
     write_json(json, made)
     return 0
 
 
-def _to_file(config: object, out: Path) -> dict[str, object]:
+def _to_file(config: WorldConfig, out: Path) -> dict[str, object]:
     import msgspec
 
     from lianfang.app.commands.common import progress
-    from lianfang.engines.world import WorldConfig, generate
+    from lianfang.engines.world import generate
     from lianfang.infra.history import write_history
 
-    assert isinstance(config, WorldConfig)
     frauds = rows = 0
 
-    def counted() -> object:
+    def counted() -> Iterator[DayBatch]:
         nonlocal frauds, rows
         for batch in generate(config):
             frauds += int((batch.label == 1).sum())
@@ -95,21 +97,21 @@ def _to_file(config: object, out: Path) -> dict[str, object]:
 
     with progress() as bar:
         task = bar.add_task("days", total=config.days)
-        files = write_history(counted(), out)  # type: ignore[arg-type]
+        files = write_history(counted(), out)
     print(f"{rows:,} payments of {config.days} days, {frauds:,} of them fraud, written to {out}")
     return {"world": msgspec.to_builtins(config), "payments": rows, "frauds": frauds, "files": [str(f) for f in files]}
 
 
-def _to_stream(config: object, *, rate: float, limit: int | None, stdout: bool, key: str | None) -> dict[str, object]:
+def _to_stream(
+    config: WorldConfig, rate: float, limit: int | None, key: str | None, *, stdout: bool
+) -> dict[str, object]:
     import msgspec
 
     from lianfang.app.commands.client import Node
     from lianfang.app.commands.common import settings
     from lianfang.app.demo.feed import Feed, pace
-    from lianfang.engines.world import WorldConfig
     from lianfang.kernel.errors import InputError
 
-    assert isinstance(config, WorldConfig)
     if rate < 0:
         raise InputError("a rate is not negative", "--rate")
     feed = Feed(config)

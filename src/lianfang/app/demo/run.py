@@ -34,9 +34,12 @@ from lianfang.kernel.instant import DAY
 START_S: Final = 120.0
 """A first start compiles the engine; on a slow machine that takes a minute."""
 STOP_S: Final = 30.0
-PAST_DAYS: Final = 21
+PAST_DAYS: Final = 14
 """Without a past every account is a stranger, and the rules about habits have nothing to compare with."""
-PAST_BATCH: Final = 200
+PAST_DAYS_MAX: Final = 90
+PAST_BATCH: Final = 250
+DIARY: Final = "demo.json"
+SERVE: Final = (sys.executable, "-m", "lianfang.app.cli", "serve")
 FRAMES_PER_S: Final = 4
 LINE_EVERY_S: Final = 3.0
 
@@ -49,6 +52,8 @@ class Diary(msgspec.Struct, frozen=True):
     seed: int
     reached: int
     """How far the world has been told, in its own time."""
+    past_until: int
+    """Up to here payments keep the world's own time; after it they are stamped as they are sent."""
 
 
 def run_demo(
@@ -58,16 +63,21 @@ def run_demo(
     seconds: float | None = None,
     lang: Lang = "both",
     seed: int = 1,
+    past_days: int = PAST_DAYS,
     json_file: Path | None = None,
 ) -> int:
-    """Runs until Ctrl-C, SIGTERM or `seconds`; the exit status."""
+    """Runs until Ctrl-C, SIGTERM, or `seconds` after the first live payment; the exit status."""
+    if not 0 <= past_days <= PAST_DAYS_MAX:
+        raise InputError(f"the past has 0 to {PAST_DAYS_MAX} days", "--past")
     if not 0 < rate <= 10_000:
         raise InputError("a rate lies above 0 and is at most 10,000 payments a second", "--rate")
     console = Console()
     board = Board()
     stop = threading.Event()
     with _signals(stop), _node(data_dir) as node:
-        feeder = threading.Thread(target=_feed, args=(node, board, stop, rate, seed), name="feed", daemon=True)
+        feeder = threading.Thread(
+            target=_feed, args=(node, board, stop, rate, seed, past_days), name="feed", daemon=True
+        )
         began = time.monotonic()
         feeder.start()
         try:
@@ -138,7 +148,7 @@ def _node(data_dir: Path) -> Iterator[DemoNode]:
     _not_running(settings)
     decider_port = _free(settings.host, settings.decider_port)
     desk_port = _free(settings.host, settings.desk_port)
-    command = [sys.executable, "-m", "lianfang.app.cli", "serve", "--data-dir", settings.data_dir]
+    command = [*SERVE, "--data-dir", settings.data_dir]
     command += ["--decider-port", str(decider_port), "--desk-port", str(desk_port)]
     log = data_dir / "node.log"
     with log.open("wb") as out:
@@ -192,17 +202,17 @@ def _last_line(log: Path) -> str:
 # the feed
 
 
-def _feed(node: DemoNode, board: Board, stop: threading.Event, rate: float, seed: int) -> None:
+def _feed(node: DemoNode, board: Board, stop: threading.Event, rate: float, seed: int, past_days: int) -> None:
     """The feeding thread: wait, tell the past once, then live on."""
     try:
         _until_ready(node, stop)
         if stop.is_set():
             return
         wall = WallClock()
-        diary, feed = _open_diary(node.root, seed, wall())
+        diary, feed = _open_diary(node.root, seed, wall(), past_days)
         client = Node(node.settings)
         try:
-            _tell_past(client, feed, board, stop, diary.start + PAST_DAYS * DAY)
+            _tell_past(client, feed, board, stop, diary)
             _keep(node.root, diary, feed)
             board.phase("live")
             for body in pace(feed, rate):
@@ -228,27 +238,29 @@ def _until_ready(node: DemoNode, stop: threading.Event) -> None:
         stop.wait(0.1)
 
 
-def _open_diary(root: Path, seed: int, now: int) -> tuple[Diary, Feed]:
+def _open_diary(root: Path, seed: int, now: int, past_days: int) -> tuple[Diary, Feed]:
+    new = Diary(start=now - past_days * DAY, seed=seed, reached=now - past_days * DAY, past_until=now)
     try:
-        diary = msgspec.json.decode((root / "demo.json").read_bytes(), type=Diary)
+        diary = msgspec.json.decode((root / DIARY).read_bytes(), type=Diary)
     except (OSError, msgspec.MsgspecError):
-        diary = Diary(start=now - PAST_DAYS * DAY, seed=seed, reached=0)
+        diary = new
     if diary.seed != seed:  # other people
-        diary = Diary(start=now - PAST_DAYS * DAY, seed=seed, reached=0)
+        diary = new
     config = demo_config(diary.seed, start=diary.start, id_prefix=new_prefix(now))
     return diary, Feed(config, diary.reached)
 
 
 def _keep(root: Path, diary: Diary, feed: Feed) -> None:
-    write_whole(root / "demo.json", msgspec.json.encode(msgspec.structs.replace(diary, reached=feed.reached)), 0o600)
+    write_whole(root / DIARY, msgspec.json.encode(msgspec.structs.replace(diary, reached=feed.reached)), 0o600)
 
 
-def _tell_past(client: Node, feed: Feed, board: Board, stop: threading.Event, until: int) -> None:
-    """What a new folder lacks of three weeks of history, in batches, through the same door."""
-    expected = round(PAST_DAYS * demo_config().people * demo_config().payments_per_person)
+def _tell_past(client: Node, feed: Feed, board: Board, stop: threading.Event, diary: Diary) -> None:
+    """What the folder lacks of the past, in batches, through the same door."""
+    days = (diary.past_until - feed.reached) / DAY
+    expected = round(days * demo_config().people * demo_config().payments_per_person)
     done = 0
     batch: list[bytes] = []
-    for body in feed.past(until):
+    for body in feed.past(diary.past_until):
         batch.append(body)
         if len(batch) == PAST_BATCH:
             _post(client, batch)
@@ -262,7 +274,10 @@ def _tell_past(client: Node, feed: Feed, board: Board, stop: threading.Event, un
 
 
 def _post(client: Node, batch: list[bytes]) -> None:
-    client.ask("decider", "POST", "/v1/decisions", b"[" + b",".join(batch) + b"]")
+    """A batch. Answers are not looked at: these payments were made long ago."""
+    status, _, answer = client.raw("decider", "POST", "/v1/decisions", b"[" + b",".join(batch) + b"]")
+    if status != 200:
+        raise DependencyError(f"the node refused the past: {answer[:500].decode('utf-8', 'replace')}")
 
 
 def _one(client: Node, board: Board, body: bytes) -> None:
@@ -282,26 +297,48 @@ def _one(client: Node, board: Board, body: bytes) -> None:
 def _show(
     console: Console, node: DemoNode, board: Board, stop: threading.Event, *, lang: Lang, seconds: float | None
 ) -> None:
-    until = time.monotonic() + (seconds if seconds is not None else float("inf"))
+    ends = _Ends(seconds)
     if not console.is_terminal:
-        _log(board, stop, lang, until, node)
+        _log(board, stop, lang, ends, node)
         return
     with Live(console=console, screen=True, auto_refresh=False) as live:
-        while not stop.is_set() and time.monotonic() < until:
+        while not stop.is_set():
             view = board.view(time.monotonic())
+            if ends.now(view):
+                return
             live.update(screen(view, lang, console.height, node.api()), refresh=True)
             stop.wait(1 / FRAMES_PER_S)
 
 
-def _log(board: Board, stop: threading.Event, lang: Lang, until: float, node: DemoNode) -> None:
+class _Ends:
+    """When a run with `seconds` is over: that long after the first live payment, however long the start took."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._until = float("inf")
+
+    def now(self, view: View) -> bool:
+        """Whether it is time."""
+        if self._seconds is not None and view.decided and self._until == float("inf"):
+            self._until = time.monotonic() + self._seconds
+        return time.monotonic() >= self._until
+
+
+def _log(board: Board, stop: threading.Event, lang: Lang, ends: _Ends, node: DemoNode) -> None:
     told = ""
-    while not stop.is_set() and time.monotonic() < until:
-        stop.wait(min(LINE_EVERY_S, max(until - time.monotonic(), 0.0)))
+    next_line = time.monotonic() + LINE_EVERY_S
+    while not stop.wait(1 / FRAMES_PER_S):
         view = board.view(time.monotonic())
+        over = ends.now(view)
+        if time.monotonic() < next_line and not over:
+            continue
+        next_line += LINE_EVERY_S
         if view.phase == "live" and not told:
             told = node.api()
             print(f"{word('api', lang)} {told}", flush=True)
         print(one_line(view, lang), flush=True)
+        if over:
+            return
 
 
 def _summary(view: View, lang: Lang, seconds: float, json_file: Path | None) -> None:

@@ -28,7 +28,7 @@ WORDS: Final = {
     "rules": ("规则命中", "Hits by rule"),
     "refused": ("被拒绝", "refused"),
     "start": ("正在启动节点(首次需编译)", "Starting the node (the first start compiles)"),
-    "past": ("正在导入过去三周的付款", "Deciding the past three weeks first"),
+    "past": ("先导入过去的付款", "First, the payments of the past"),
     "none": ("暂无", "none yet"),
 }
 COLOURS: Final = {"allow": "green", "challenge": "yellow", "hold": "dark_orange", "block": "red"}

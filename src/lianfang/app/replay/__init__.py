@@ -2,7 +2,7 @@
 
 from lianfang.app.replay.run import Replay, ReplayResult, replay
 from lianfang.app.replay.show import as_json, show
-from lianfang.app.replay.sources import Found, book_of, find_mapping, load_lists, load_rules, read_rule_file, rule_files
+from lianfang.app.replay.sources import Found, book_of, find_mapping, load_lists, load_rules, named_lists, rule_files
 
 __all__ = [
     "Found",
@@ -13,7 +13,7 @@ __all__ = [
     "find_mapping",
     "load_lists",
     "load_rules",
-    "read_rule_file",
+    "named_lists",
     "replay",
     "rule_files",
     "show",

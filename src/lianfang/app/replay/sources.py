@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from lianfang.engines.keyed import HashKey
-from lianfang.engines.rules import read_rules_text
 from lianfang.infra.history import Mapping, native_mapping, read_mapping
 from lianfang.infra.history.table import columns_of, history_files
 from lianfang.kernel.errors import InputError, LianfangError
 from lianfang.services.decide import ListBook, RuleBook, list_table, merge, rule_book, version_of
+from lianfang.services.decide.rulefiles import RuleFile, RuleFiles
 from lianfang.wire import ListEntry, RuleSet, build, read_list_entry
 
 STARTER: Final = Path(__file__).parents[1] / "starter" / "rules.toml"
@@ -20,40 +20,19 @@ STARTER: Final = Path(__file__).parents[1] / "starter" / "rules.toml"
 CHECKOUT: Final = Path(__file__).parents[4]
 """The source tree, where this runs from one: its `examples/` are looked at."""
 LIST_ENTRIES_MAX: Final = 10_000_000
-RULE_SUFFIXES: Final = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
 
 
-def rule_files(paths: Sequence[Path]) -> list[Path]:
-    """Files as they are, folders as the rule files in them by name. Raises `InputError` where there is none."""
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix in RULE_SUFFIXES)
-            if not inside:
-                raise InputError("no rule file (.toml, .yaml) in this folder", str(path))
-            found += inside
-        else:
-            found.append(path)
+def rule_files(paths: Sequence[Path]) -> tuple[RuleFile, ...]:
+    """Files and folders, read; none at all: the starting pack. Raises `InputError` with file, line and column."""
+    found = RuleFiles(list(paths) or [STARTER]).read()
+    if not found:
+        raise InputError("no rule file (.toml, .yaml) there", ", ".join(map(str, paths)))
     return found
-
-
-def read_rule_file(path: Path) -> tuple[RuleSet, str]:
-    """One file and its text. Raises `InputError` with file, line and column."""
-    if path.suffix not in RULE_SUFFIXES:
-        raise InputError("a rule file ends in .toml, .yaml or .yml", str(path))
-    try:
-        text = path.read_text("utf-8")
-    except OSError as why:
-        raise InputError(f"cannot read the rule file: {why.strerror}", str(path)) from why
-    except UnicodeDecodeError as why:
-        raise InputError(f"not UTF-8 at byte {why.start}", str(path)) from why
-    kind = RULE_SUFFIXES[path.suffix]
-    return read_rules_text(text, format="toml" if kind == "toml" else "yaml", where=str(path)), text
 
 
 def load_rules(paths: Sequence[Path]) -> RuleSet:
     """Files and folders as one rule set; none at all: the starting pack."""
-    return merge(read_rule_file(path)[0] for path in rule_files(paths or [STARTER]))
+    return merge(file.ruleset for file in rule_files(paths))
 
 
 def load_lists(paths: Sequence[Path]) -> list[ListEntry]:

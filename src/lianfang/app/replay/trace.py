@@ -73,7 +73,7 @@ class Trace:
             pa.array(batch.columns["time"][place], pa.int64()).cast(pa.timestamp("us", tz="UTC")),
             pa.array(batch.columns["amount"][place], pa.int64()),
             pa.array(batch.columns["currency"][place], pa.string()),
-            pa.DictionaryArray.from_arrays(pa.array(judged.actions), pa.array(ACTIONS)),
+            pa.DictionaryArray.from_arrays(judged.actions, pa.array(ACTIONS)),
             pa.array(judged.points),
             pa.array(judged.scores, mask=np.isnan(judged.scores)),
             pa.array(judged.risk),
