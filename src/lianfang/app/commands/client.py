@@ -92,7 +92,7 @@ def running(root: Path) -> dict[str, int]:
     path = root / "running.json"
     try:
         said = json.loads(path.read_bytes())
-        return {door: int(said[door]) for door in ("decider", "desk") if said.get(door)}
+        return {door: int(said[f"{door}_port"]) for door in ("decider", "desk") if said.get(f"{door}_port")}
     except FileNotFoundError as why:
         raise DependencyError(
             f"no node runs on {root}; start one with `lianfang serve`, or name its folder with LIANFANG_DATA_DIR"

@@ -151,6 +151,7 @@ def _node(data_dir: Path) -> Iterator[DemoNode]:
     command = [*SERVE, "--data-dir", settings.data_dir]
     command += ["--decider-port", str(decider_port), "--desk-port", str(desk_port)]
     log = data_dir / "node.log"
+    log.touch(mode=0o600)  # the node prints its first key there
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603 - our own command line
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
