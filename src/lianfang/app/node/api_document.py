@@ -41,7 +41,9 @@ _REASON: Final = {
 def node_openapi(app: Litestar, decider_url: str) -> dict[str, Any]:
     """One document for both doors. Litestar gives paths and parameters; the routes' `opt` gives the rest."""
     seen = app.openapi_schema.to_schema()
-    routes = [(route, handler) for route in app.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers]
+    routes = [
+        (route, handler) for route in app.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers
+    ]
     shown = [(r, h) for r, h in routes if "answer" in h.opt]
     types = [t for _, h in shown for t in (h.opt.get("body"), h.opt["answer"]) if t is not None]
     schemas, components = msgspec.json.schema_components((*types, Problem), ref_template=_REF)
@@ -70,13 +72,23 @@ def node_openapi(app: Litestar, decider_url: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": decider["components"]["schemas"] | components,
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key, lf_... Scopes: " + "; ".join(f"{s}: {t}" for s, t in SCOPES.items())}},
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key, lf_... Scopes: " + "; ".join(f"{s}: {t}" for s, t in SCOPES.items()),
+                }
+            },
         },
     }
 
 
-def _operation(handler: HTTPRouteHandler, seen: dict[str, Any], body: Any, result: Any, problem: dict[str, Any]) -> dict[str, Any]:
-    refusals = {code: {"description": text, "content": {MEDIA_PROBLEM: {"schema": problem}}} for code, text in _REFUSALS.items()}
+def _operation(
+    handler: HTTPRouteHandler, seen: dict[str, Any], body: Any, result: Any, problem: dict[str, Any]
+) -> dict[str, Any]:
+    refusals = {
+        code: {"description": text, "content": {MEDIA_PROBLEM: {"schema": problem}}} for code, text in _REFUSALS.items()
+    }
     parameters = [*seen.get("parameters", []), *([_REASON] if handler.opt.get("reason") else [])]
     operation: dict[str, Any] = {
         "operationId": handler.handler_name,
@@ -102,7 +114,9 @@ def as_3_0(document: dict[str, Any], decider_url: str) -> dict[str, Any]:
     made["info"]["license"] = {"name": "Apache-2.0"}
     for item in made["paths"].values():
         if item.get("servers"):
-            item["servers"] = [{"url": "/decider", "description": f"the decider, through the desk; directly at {decider_url}"}]
+            item["servers"] = [
+                {"url": "/decider", "description": f"the decider, through the desk; directly at {decider_url}"}
+            ]
     return made
 
 

@@ -8,8 +8,8 @@ import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,7 +75,9 @@ class Desk:
         decide_store.prepare(self.database)
         identity_store.prepare(self.database)
         self.ring = KeyRing((), self.wall, ticks_s)
-        self.publisher = Publisher(self.database, RuleFiles(rule_paths(settings)), self.files.published, self._keys, self.ring.replace)
+        self.publisher = Publisher(
+            self.database, RuleFiles(rule_paths(settings)), self.files.published, self._keys, self.ring.replace
+        )
         self.decider_port = settings.decider_port
         self.answers: Counter[int] = Counter()
 
@@ -92,8 +94,6 @@ class Desk:
         with self.database.writing() as connection:
             if identity_store.keys_in_force(connection, at):
                 return None
-            from lianfang.services.identity import SCOPES
-
             made = issue(SCOPES, at, secrets.token_bytes, note="first key of this node")
             identity_store.add_key(connection, made.key, by=NODE, at=at, reason="the node had no key in force")
         path = self.files.root / FIRST_KEY
@@ -122,7 +122,7 @@ class Desk:
     def metrics(self) -> bytes:
         """The text format."""
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(self)  # type: ignore[arg-type]
+        registry.register(self)
         return generate_latest(registry)
 
     def collect(self) -> list[Any]:
@@ -135,7 +135,9 @@ class Desk:
         return [
             answers,
             CounterMetricFamily("lianfang_desk_published", "Files published since the start", self.publisher.published),
-            CounterMetricFamily("lianfang_desk_refused", "Rule files or records refused since the start", self.publisher.refused),
+            CounterMetricFamily(
+                "lianfang_desk_refused", "Rule files or records refused since the start", self.publisher.refused
+            ),
             GaugeMetricFamily("lianfang_desk_attention", "Things that need attention", len(self.publisher.trouble)),
             GaugeMetricFamily("lianfang_desk_rules", "Rules published", len(self.publisher.ruleset.rules)),
             GaugeMetricFamily("lianfang_desk_list_entries", "List entries on record", entries),
@@ -200,7 +202,11 @@ def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
     async def count(message: Any, _: Any) -> None:
         if message["type"] == "http.response.start":
             desk.answers[message["status"]] += 1
-            message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+            message["headers"] = [
+                *message["headers"],
+                (b"x-content-type-options", b"nosniff"),
+                (b"referrer-policy", b"no-referrer"),
+            ]
 
     def set_state(config: AppConfig) -> AppConfig:
         config.state = State({
@@ -240,8 +246,6 @@ def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
 
 def main(settings: Settings) -> int:
     """Run a desk; the exit status."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)  # uvicorn stops on them, then raises them again for us
     try:
         desk = Desk(settings)
         desk.start()
@@ -260,9 +264,24 @@ def main(settings: Settings) -> int:
         ssl_keyfile=settings.tls_key or None,
     )
     print(msgspec.json.encode({"desk": listening.getsockname()[1]}).decode(), flush=True)
-    uvloop.run(uvicorn.Server(config).serve(sockets=[listening]))
+    uvloop.run(_serve(_Server(config), listening))
     desk.close()
     return 0
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to us: uvicorn would raise them again at its end and die of them."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve(server: uvicorn.Server, listening: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+    await server.serve(sockets=[listening])
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -95,7 +95,14 @@ async def relay(request: AnyRequest, rest: FromPath[str]) -> Response[bytes]:
     target = raw_path.removeprefix(b"/decider").decode("latin-1")
     sent: Any = await request.body()
     said = await asyncio.to_thread(
-        ask, request.app.state.decider_url(), request.method, target, kept, sent, request.app.state.tls_cert, RELAY_TIMEOUT_S
+        ask,
+        request.app.state.decider_url(),
+        request.method,
+        target,
+        kept,
+        sent,
+        request.app.state.tls_cert,
+        RELAY_TIMEOUT_S,
     )
     return Response(said.body, status_code=said.status, media_type=said.kind, headers={"Cache-Control": "no-store"})
 

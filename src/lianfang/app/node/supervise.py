@@ -1,8 +1,8 @@
 """`lianfang serve`: prepares the data folder, starts decider and desk, restarts what dies, stops both cleanly.
 
-    with Node(settings) as node:        # or serve(settings), which also takes Ctrl-C and SIGTERM
-        node.running.decider            # http://127.0.0.1:8701
-        node.wait()
+with Node(settings) as node:        # or serve(settings), which also takes Ctrl-C and SIGTERM
+    node.running.decider            # http://127.0.0.1:8701
+    node.wait()
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import subprocess  # noqa: S404 - only ourselves
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -75,6 +75,7 @@ class Child:
         """When to start again; None while it runs."""
         self._output = output
         self._ready = threading.Event()
+        self._asked = False
 
     @property
     def pid(self) -> int:
@@ -89,11 +90,12 @@ class Child:
     def start(self) -> None:
         """Start it; `ready` becomes true when it answers."""
         self._ready = ready = threading.Event()
+        self._asked = False
         self.started, self.start_at = ticks_s(), None
         command = [sys.executable, "-m", "lianfang.app.node", self.name]
-        own_group = {"process_group": 0} if sys.version_info >= (3, 11) else {}  # Ctrl-C is ours to pass on
+        # A group of its own: Ctrl-C is ours to pass on.
         self.process = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **own_group
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
         )
         assert self.process.stdin
         self.process.stdin.write(msgspec.json.encode(self.settings) + b"\n")
@@ -108,7 +110,9 @@ class Child:
             if stop.is_set():
                 raise DependencyError("stopped while starting", "stopped")
             if self.process.poll() is not None:
-                raise DependencyError(f"the {self.name} ended at its start (status {self.process.returncode}); its reason stands above")
+                raise DependencyError(
+                    f"the {self.name} ended at its start (status {self.process.returncode}); its reason stands above"
+                )
             if ticks_s() > until:
                 raise DependencyError(f"the {self.name} was not ready within {START_S:g} s")
             self._ready.wait(LOOK_S / 2)
@@ -122,7 +126,9 @@ class Child:
                 return False
             self.quick_deaths = self.quick_deaths + 1 if ticks_s() - self.started < QUICK_S else 0
             if self.quick_deaths > QUICK_MAX:
-                raise DependencyError(f"the {self.name} died {self.quick_deaths} times in a row, last with status {status}: the node gives up")
+                raise DependencyError(
+                    f"the {self.name} died {self.quick_deaths} times in a row, last with status {status}: the node gives up"
+                )
             delay = BACKOFF_S[min(self.quick_deaths, len(BACKOFF_S) - 1)]
             log.error("died; it is started again", child=self.name, status=status, after_s=delay)
             self.start_at = ticks_s() + delay
@@ -132,8 +138,9 @@ class Child:
         return True
 
     def ask_to_stop(self) -> None:
-        """SIGTERM."""
-        if self.process and self.process.poll() is None:
+        """SIGTERM, once: a second one could meet a process whose handler is already gone."""
+        if self.process and self.process.poll() is None and not self._asked:
+            self._asked = True
             self.process.terminate()
 
     def stop(self) -> bool:
@@ -149,6 +156,8 @@ class Child:
             self.process.wait()
         if self.process.stdin:
             self.process.stdin.close()
+        if self.process.returncode:
+            log.error("did not end cleanly", child=self.name, status=self.process.returncode)
         return self.process.returncode == 0
 
     def _read(self, process: subprocess.Popen[bytes], ready: threading.Event) -> None:
@@ -190,12 +199,15 @@ class Node:
         self._features: Any = None
         self._first_key: str | None = None
         self._started_at = 0
+        self._mark = 0
 
     def __enter__(self) -> Node:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -258,7 +270,10 @@ class Node:
 
     def _hold_ports(self) -> None:
         """A child that is started again answers where it did before; the desk knows the decider's port."""
-        ports = {"decider_port": self._decider.port or self.settings.decider_port, "desk_port": self._desk.port or self.settings.desk_port}
+        ports = {
+            "decider_port": self._decider.port or self.settings.decider_port,
+            "desk_port": self._desk.port or self.settings.desk_port,
+        }
         self._decider.settings = self._desk.settings = msgspec.structs.replace(self.settings, **ports)
 
     def _tell(self) -> None:
@@ -287,7 +302,7 @@ class Node:
             mark = path.stat().st_mtime_ns
         except FileNotFoundError:
             return
-        if mark == getattr(self, "_mark", None):
+        if mark == self._mark:
             return
         self._mark = mark
         features = self._published_features()
@@ -326,11 +341,15 @@ def running_node(data_dir: str | Path) -> Running | None:
     return found
 
 
-def serve(settings: Settings, *, on_ready: Callable[[Running], None] | None = None, output: TextIO | None = sys.stderr) -> int:
+def serve(
+    settings: Settings, *, on_ready: Callable[[Running], None] | None = None, output: TextIO | None = sys.stderr
+) -> int:
     """Run a node until Ctrl-C or SIGTERM; the exit status. Call it from the main thread."""
     set_up_logs(settings.log_level, "node")
     node = Node(settings, output=output)
-    before = {number: signal.signal(number, lambda *_: node.request_stop()) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda *_: node.request_stop()) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     status = 0
     try:
         node.start()

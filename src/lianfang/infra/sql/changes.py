@@ -50,11 +50,22 @@ def prepare_changes(database: Database) -> None:
     migrate(database, ROOM, (_first,))
 
 
-def record(connection: sa.Connection, *, who: str, act: str, what: str, reason: str, at: Instant, detail: dict[str, Any] | None = None) -> int:
+def record(
+    connection: sa.Connection,
+    *,
+    who: str,
+    act: str,
+    what: str,
+    reason: str,
+    at: Instant,
+    detail: dict[str, Any] | None = None,
+) -> int:
     """Write one act; its number. Raises `InputError` without a reason."""
     reason = reason.strip()
     if not reason or len(reason) > limits.TEXT_LENGTH_MAX or any(c < " " for c in reason):
-        raise InputError(f"a change needs a reason of 1 to {limits.TEXT_LENGTH_MAX} characters on one line", "Lianfang-Reason")
+        raise InputError(
+            f"a change needs a reason of 1 to {limits.TEXT_LENGTH_MAX} characters on one line", "Lianfang-Reason"
+        )
     text = msgspec.json.encode(detail or {}).decode()
     row = {"at": at, "who": who, "act": act, "what": what, "reason": reason, "detail": text}
     done = connection.execute(changes_table.insert().values(row))
@@ -67,23 +78,25 @@ def changes(connection: sa.Connection, *, before: int | None = None, limit: int 
     if before is not None:
         query = query.where(changes_table.c.id < before)
     return [
-        Change(id=r.id, at=r.at, who=r.who, act=r.act, what=r.what, reason=r.reason, detail=msgspec.json.decode(r.detail))
+        Change(
+            id=r.id, at=r.at, who=r.who, act=r.act, what=r.what, reason=r.reason, detail=msgspec.json.decode(r.detail)
+        )
         for r in connection.execute(query)
     ]
 
 
-_SQLITE: Final = "CREATE TRIGGER changes_{0} BEFORE {0} ON changes BEGIN SELECT RAISE(ABORT, 'changes are never altered'); END"
+_SQLITE: Final = (
+    "CREATE TRIGGER changes_{0} BEFORE {0} ON changes BEGIN SELECT RAISE(ABORT, 'changes are never altered'); END"
+)
 _POSTGRESQL: Final = (
-    "CREATE FUNCTION refuse_alteration() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'changes are never altered'; END $$",
+    """CREATE FUNCTION refuse_alteration() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE EXCEPTION 'changes are never altered'; END $$""",
     "CREATE TRIGGER changes_kept BEFORE UPDATE OR DELETE ON changes FOR EACH ROW EXECUTE FUNCTION refuse_alteration()",
 )
 
 
 def _first(connection: sa.Connection) -> None:
     metadata.create_all(connection)
-    if connection.dialect.name == "postgresql":
-        statements = _POSTGRESQL
-    else:
-        statements = (_SQLITE.format("UPDATE"), _SQLITE.format("DELETE"))
-    for statement in statements:
+    sqlite = (_SQLITE.format("UPDATE"), _SQLITE.format("DELETE"))
+    for statement in _POSTGRESQL if connection.dialect.name == "postgresql" else sqlite:
         connection.exec_driver_sql(statement)

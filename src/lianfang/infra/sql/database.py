@@ -90,7 +90,9 @@ def migrate(database: Database, room: str, steps: Sequence[Migration]) -> int:
         _versions.create(connection, checkfirst=True)
         have = connection.scalar(sa.select(_versions.c.version).where(_versions.c.room == room)) or 0
         if have > len(steps):
-            raise EvidenceError(f"the records of {room!r} have schema version {have}, this program knows {len(steps)}: install the newer one")
+            raise EvidenceError(
+                f"the records of {room!r} have schema version {have}, this program knows {len(steps)}: install the newer one"
+            )
         for step in steps[have:]:
             step(connection)
         if have < len(steps):
@@ -127,6 +129,10 @@ def _ours(engine: sa.Engine) -> Iterator[None]:
         raise ConflictError("this disagrees with what is on record; read it again") from why
     except DBAPIError as why:
         said = str(why.orig).strip().splitlines()
-        raise DependencyError(f"the records ({engine.dialect.name}) failed: {said[0] if said else 'no reason given'}", "records-failed") from why
+        raise DependencyError(
+            f"the records ({engine.dialect.name}) failed: {said[0] if said else 'no reason given'}", "records-failed"
+        ) from why
     except SQLAlchemyError as why:
-        raise DependencyError(f"the records ({engine.dialect.name}) failed: {type(why).__name__}", "records-failed") from why
+        raise DependencyError(
+            f"the records ({engine.dialect.name}) failed: {type(why).__name__}", "records-failed"
+        ) from why

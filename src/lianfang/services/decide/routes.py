@@ -121,9 +121,11 @@ class ChangesPage(msgspec.Struct, frozen=True):
     next: int | None
 
 
-_read_entries: Final = Reader(Annotated[list[ListEntry], Meta(max_length=ENTRIES_MAX)])  # type: ignore[arg-type]
+Entries = Annotated[list[ListEntry], Meta(max_length=ENTRIES_MAX)]
+Subjects = Annotated[list[Subject], Meta(max_length=ENTRIES_MAX)]
+_read_entries: Final[Reader[list[ListEntry]]] = Reader(Entries)
 _read_entry: Final = Reader(ListEntry)
-_read_subjects: Final = Reader(Annotated[list[Subject], Meta(max_length=ENTRIES_MAX)])  # type: ignore[arg-type]
+_read_subjects: Final[Reader[list[Subject]]] = Reader(Subjects)
 _read_list: Final = Reader(ListMade)
 
 
@@ -233,7 +235,7 @@ def _refuse_file_rule(request: AnyRequest, rule_id: str) -> None:
         )
 
 
-@post("/v1/rules/check", status_code=200, summary="Check rules and features without changing anything: mistakes, examples, what would change",
+@post("/v1/rules/check", status_code=200, summary="Check rules and features; changes nothing",
       opt={"scope": "rules", "body": RuleSet, "answer": Checked})  # fmt: skip
 async def rules_check(request: AnyRequest) -> Response[bytes]:
     authorized(request, "rules")
@@ -304,7 +306,10 @@ async def list_make(request: AnyRequest, name: FromPath[str]) -> Response[bytes]
     opt={"scope": "read", "answer": EntriesPage},
 )
 async def entries_list(
-    request: AnyRequest, name: FromPath[str], cursor: Annotated[int, QueryParameter(ge=0, le=2**62)] = 0, limit: Limit = PAGE_DEFAULT
+    request: AnyRequest,
+    name: FromPath[str],
+    cursor: Annotated[int, QueryParameter(ge=0, le=2**62)] = 0,
+    limit: Limit = PAGE_DEFAULT,
 ) -> Response[bytes]:
     authorized(request, "read")
     await _need_list(request, name)
@@ -315,7 +320,7 @@ async def entries_list(
 
 @post("/v1/lists/{name:str}/entries", status_code=200, request_max_body_size=ENTRIES_BODY_MAX,
       summary=f"Add one entry or a list of up to {ENTRIES_MAX}; the same again changes nothing",
-      opt={"scope": "lists", "reason": True, "body": ListEntry | Annotated[list[ListEntry], Meta(max_length=ENTRIES_MAX)], "answer": Added})  # fmt: skip
+      opt={"scope": "lists", "reason": True, "body": ListEntry | Entries, "answer": Added})  # fmt: skip
 async def entries_add(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     by = authorized(request, "lists")
     entries = await body(request, _one_or_many)
@@ -329,8 +334,8 @@ async def entries_add(request: AnyRequest, name: FromPath[str]) -> Response[byte
 
 
 @delete("/v1/lists/{name:str}/entries", status_code=200, request_max_body_size=ENTRIES_BODY_MAX,
-        summary=f"Remove up to {ENTRIES_MAX} entries by subject and value, named in the body: an address is no place for them",
-        opt={"scope": "lists", "reason": True, "body": Annotated[list[Subject], Meta(max_length=ENTRIES_MAX)], "answer": Removed})  # fmt: skip
+        summary=f"Remove up to {ENTRIES_MAX} entries by subject and value, named in the body",
+        opt={"scope": "lists", "reason": True, "body": Subjects, "answer": Removed})  # fmt: skip
 async def entries_remove(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     by = authorized(request, "lists")
     subjects = await body(request, _read_subjects)
@@ -380,7 +385,9 @@ def _plain(name: str) -> str:
     opt={"scope": "admin", "answer": ChangesPage},
 )
 async def changes_list(
-    request: AnyRequest, before: Annotated[int | None, QueryParameter(ge=1, le=2**62)] = None, limit: Limit = PAGE_DEFAULT
+    request: AnyRequest,
+    before: Annotated[int | None, QueryParameter(ge=1, le=2**62)] = None,
+    limit: Limit = PAGE_DEFAULT,
 ) -> Response[bytes]:
     authorized(request, "admin")
     found = await _reading(request, lambda c: changes(c, before=before, limit=limit + 1))

@@ -265,7 +265,7 @@ def lists_mark(connection: sa.Connection) -> str:
 
 def all_entries(connection: sa.Connection) -> pa.Table:
     """Every entry as a table of `LIST_SCHEMA`. Scans in batches: a million entries never stand as Python objects."""
-    effects = {name: effect for name, effect in connection.execute(sa.select(lists_table.c.name, lists_table.c.effect))}
+    effects = {row.name: row.effect for row in connection.execute(sa.select(lists_table))}
     query = sa.select(
         _e.list, _e.list, _e.subject, _e.value, _e.purpose, _e.source, _e.valid_from, _e.valid_until
     ).order_by(_e.id)
