@@ -22,7 +22,13 @@ AnyRequest = Request[Any, Any, Any]
 MEDIA_JSON: Final = "application/json"
 MEDIA_PROBLEM: Final = "application/problem+json"
 REASON_HEADER: Final = "Lianfang-Reason"
-_CODES: Final = {400: "invalid-input", 404: "not-found", 405: "wrong-method", 413: "too-large", 415: "unsupported-media-type"}
+_CODES: Final = {
+    400: "invalid-input",
+    404: "not-found",
+    405: "wrong-method",
+    413: "too-large",
+    415: "unsupported-media-type",
+}
 _SENTENCES: Final = {
     404: "there is nothing at this path; GET /openapi.json lists what there is",
     405: "this method is not for this path",
@@ -87,9 +93,18 @@ def error_handlers() -> ExceptionHandlersMap:
     return {LianfangError: _ours, HTTPException: _its, Exception: _fault}
 
 
-def _problem(status: int, code: str, detail: str, where: str = "", headers: Mapping[str, str] | None = None, more: Mapping[str, Any] | None = None) -> Response[bytes]:
+def _problem(
+    status: int,
+    code: str,
+    detail: str,
+    where: str = "",
+    headers: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> Response[bytes]:
     content = problem_body(status, code, detail, where, more)
-    return Response(content, status_code=status, media_type=MEDIA_PROBLEM, headers={"Cache-Control": "no-store", **(headers or {})})
+    return Response(
+        content, status_code=status, media_type=MEDIA_PROBLEM, headers={"Cache-Control": "no-store", **(headers or {})}
+    )
 
 
 def _ours(_: AnyRequest, why: LianfangError) -> Response[bytes]:

@@ -29,7 +29,15 @@ def door_url(settings: Settings, port: int) -> str:
     return f"{'https' if settings.tls_cert else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def ask(url: str, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"", tls_cert: str = "", timeout_s: float = 2.0) -> Said:
+def ask(
+    url: str,
+    method: str,
+    target: str,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    tls_cert: str = "",
+    timeout_s: float = 2.0,
+) -> Said:
     """One request. Raises `DependencyError` when nobody answers in time. `tls_cert`: the certificate it must show."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
@@ -41,7 +49,9 @@ def ask(url: str, method: str, target: str, headers: Mapping[str, str] | None = 
     try:
         connection.request(method, target, body or None, dict(headers or {}))
         answer = connection.getresponse()
-        return Said(answer.status, answer.read(ANSWER_MAX), answer.headers.get("Content-Type", "application/octet-stream"))
+        return Said(
+            answer.status, answer.read(ANSWER_MAX), answer.headers.get("Content-Type", "application/octet-stream")
+        )
     except (OSError, http.client.HTTPException) as why:
         raise DependencyError(f"the decider does not answer: {why or type(why).__name__}", "decider-down") from why
     finally:
