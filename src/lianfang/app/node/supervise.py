@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TextIO
@@ -89,6 +90,7 @@ class Child:
 
     def start(self) -> None:
         """Start it; `ready` becomes true when it answers."""
+        self._let_go()
         self._ready = ready = threading.Event()
         self._asked = False
         self.started, self.start_at = ticks_s(), None
@@ -98,8 +100,9 @@ class Child:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
         )
         assert self.process.stdin
-        self.process.stdin.write(msgspec.json.encode(self.settings) + b"\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):  # it died at once; `look` finds out
+            self.process.stdin.write(msgspec.json.encode(self.settings) + b"\n")
+            self.process.stdin.flush()
         threading.Thread(target=self._read, args=(self.process, ready), daemon=True).start()
 
     def wait_ready(self, stop: threading.Event) -> None:
@@ -154,11 +157,16 @@ class Child:
             log.error("did not stop; killed", child=self.name)
             self.process.kill()
             self.process.wait()
-        if self.process.stdin:
-            self.process.stdin.close()
+        self._let_go()
         if self.process.returncode:
             log.error("did not end cleanly", child=self.name, status=self.process.returncode)
         return self.process.returncode == 0
+
+    def _let_go(self) -> None:
+        """Close our end of a former process's input."""
+        if self.process and self.process.stdin:
+            with suppress(BrokenPipeError):
+                self.process.stdin.close()
 
     def _read(self, process: subprocess.Popen[bytes], ready: threading.Event) -> None:
         assert process.stdout
