@@ -20,6 +20,7 @@ from lianfang.kernel import limits
 from lianfang.kernel.errors import LianfangError
 
 KEPT_HEADERS: Final = frozenset({b"authorization", b"content-type", b"content-length", b"expect"})
+_HEAD_END: Final = b"\r\n\r\n"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 SWEEP_S: Final = 1.0
 
@@ -55,6 +56,10 @@ Handler = Callable[[Request, Slot], bytes | None]
 """Answers with a whole response, or with None and fills the slot later (then calls `slot.connection.flush()`)."""
 
 
+class _RefusedError(Exception):
+    """Stops the parser; the answer is already chosen."""
+
+
 class Connection(asyncio.Protocol):
     """One client. Parses, calls the handler, sends in order."""
 
@@ -72,6 +77,7 @@ class Connection(asyncio.Protocol):
 
     def _reset(self) -> None:
         self.reading = False
+        self._in_head = False
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
@@ -99,11 +105,18 @@ class Connection(asyncio.Protocol):
         if not self.reading:
             self.reading = True
             self.since = self._server.clock()
+        in_head = self._in_head
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.refuse(problem(400, "no-upgrade", "this server speaks HTTP/1.1 only"))
-        except httptools.HttpParserError as why:
+            if in_head and self._in_head:  # the parser keeps an unfinished line to itself, of any length
+                self._count_head(len(data))
+        except httptools.HttpParserUpgrade:  # asked for and not given (RFC 9110, 7.8): the request itself is answered
+            self._closing = True
+            if self._slots:
+                self._slots[-1].close = True
+            elif self._transport:
+                self._transport.close()
+        except (httptools.HttpParserError, _RefusedError) as why:
             self.refuse(self._refusal or problem(400, "bad-http", f"this is not HTTP/1.1: {why}"))
         if self._slots:
             self.flush()
@@ -119,8 +132,10 @@ class Connection(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
+        if not self.reading:  # it follows another one in the same bytes
+            self.since = self._server.clock()
         self._reset()
-        self.reading = True
+        self.reading = self._in_head = True
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -129,7 +144,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count_head(len(name) + len(value))
         name = name.lower()
-        if name in KEPT_HEADERS:
+        if name in KEPT_HEADERS and self._in_head:  # a trailer says nothing about who asks for what
             if name in self._headers and self._headers[name] != value:
                 self._stop(problem(400, "bad-http", f"the header {name.decode()} stands twice"))
             self._headers[name] = value
@@ -140,6 +155,7 @@ class Connection(asyncio.Protocol):
             self._stop(problem(431, "too-large", f"the head is larger than {self._limits.head_bytes} bytes"))
 
     def on_headers_complete(self) -> None:
+        self._in_head = False
         length = self._headers.get(b"content-length", b"0")
         if length.isdigit() and int(length[:20]) > self._limits.body_bytes:
             self._too_large()
@@ -158,7 +174,7 @@ class Connection(asyncio.Protocol):
     def _stop(self, refusal: bytes) -> None:
         """Stop parsing with this answer: raising in a callback is how httptools is stopped."""
         self._refusal = self._refusal or refusal
-        raise ValueError("refused")
+        raise _RefusedError
 
     def on_message_complete(self) -> None:
         self.reading = False
@@ -170,12 +186,14 @@ class Connection(asyncio.Protocol):
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         request = Request(parser.get_method(), self._target, self._headers, body)
         try:
-            slot.answer = self._handler(request, slot)
+            answer = self._handler(request, slot)
         except LianfangError as why:
-            slot.answer = problem_of(why)
+            answer = problem_of(why)
         except Exception as why:  # the last fence: no traceback ever reaches a client
             self._server.on_fault(why)
-            slot.answer = problem(500, "internal", "this is our fault; it was recorded")
+            answer = problem(500, "internal", "this is our fault; it was recorded")
+        if answer is not None:  # the handler may have filled the slot itself
+            slot.answer = answer[: answer.find(_HEAD_END) + len(_HEAD_END)] if request.method == b"HEAD" else answer
         if slot.close:
             self._closing = True
         if len(self._slots) >= self._limits.pipelined and not self._paused and self._transport:
@@ -201,7 +219,7 @@ class Connection(asyncio.Protocol):
             transport.close()
         elif transport.get_write_buffer_size() > self._limits.write_bytes:
             transport.abort()
-        elif self._paused and len(slots) < self._limits.pipelined // 2:
+        elif self._paused and len(slots) <= self._limits.pipelined // 2:
             self._paused = False
             transport.resume_reading()
 
