@@ -48,7 +48,7 @@ def _fill(table, hashes, numbers):
 
 def build_table(hashes: NDArray[np.uint64], numbers: NDArray[np.int64]) -> Table:
     """A table of distinct, non-zero `hashes` uint64[n] to non-negative `numbers` int64[n]."""
-    slots = 2
+    slots = 4  # more than the empty table's, which is never looked into
     while slots < 2 * len(hashes):
         slots *= 2
     table: Table = np.zeros(2 * slots, np.uint64)
