@@ -101,7 +101,8 @@ class ListBook:
             e = self._entry(row)
             if e["value"] != value or e["subject"] != SUBJECTS[path]:
                 continue  # another value with the same hash
-            if (e["valid_from"] or 0) <= at and (e["valid_until"] is None or at < e["valid_until"]):
+            begun = e["valid_from"] is None or e["valid_from"] <= at
+            if begun and (e["valid_until"] is None or at < e["valid_until"]):
                 found.append(ListHit(path, e["list"], e["effect"], e["purpose"], e["source"]))
         return found
 
