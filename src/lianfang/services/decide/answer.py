@@ -31,7 +31,7 @@ class Answers:
         second, us = divmod(now, _SECOND)
         if second != self._second:
             self._second = second
-            self._stamp = moment(second * _SECOND).strftime("%Y-%m-%dT%H:%M:%S").encode()
+            self._stamp = moment(second * _SECOND).isoformat()[:19].encode()
         fraction = b".%06dZ" % us if us else b"Z"
         head = _encode_text(payment_id)
         return b'{"payment_id":%b,"action":"allow","decided_at":"%b%b","seq":%d%b' % (

@@ -37,6 +37,8 @@ class RuleBook:
     reasons: tuple[Reason, ...]
     """Each compiled rule's reason, by index."""
     rules_version: str
+    known_lists: frozenset[str] = frozenset()
+    """Lists that rules may name, though some may be empty now."""
     quarantined: frozenset[str] = frozenset()
 
 
@@ -72,7 +74,8 @@ def rule_book(
     `known_lists`: lists that exist though they may be empty now, so that rules may name them.
     """
     plan = compile_plan(declare(ruleset.features))
-    env = Environment(features=plan.names, lists=lists.names | frozenset(known_lists))
+    named = lists.names | frozenset(known_lists)
+    env = Environment(features=plan.names, lists=named)
     compiled = compile_rules(ruleset.rules, env).without(quarantined)
     filters = [check(text, Environment()) for text in plan.filters]
     layout = _layout(plan, compiled, filters)
@@ -89,6 +92,7 @@ def rule_book(
         numbers=_numbers([layout.index(path) for path in plan.integers]),
         reasons=tuple(rule_reason(rule) for rule in compiled.rules),
         rules_version=version_of(ruleset),
+        known_lists=named,
         quarantined=quarantined,
     )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, Protocol
 
 from lianfang.engines.hotpath import FRESH, HotPath
@@ -105,6 +104,7 @@ class Decider:
             )
         )
         self._standing = self._standing_doubts(book)
+        self._least_score = min(book.policy.challenge_score, book.policy.hold_score, book.policy.block_score)
         self._settled: dict[tuple[int, ...], Settled] = {}
 
     def _standing_doubts(self, book: RuleBook) -> tuple[Reason, ...]:
@@ -175,7 +175,7 @@ class Decider:
             hits = book.evaluate(row, features, names, NO_TAGS, score, at)
             if self._ticks() - began > self._budget_ns:
                 self._overrun(book, row, features, names, score, at)
-        if hits is NO_HITS and not listed and not doubts and not score >= book.policy.challenge_score:
+        if hits is NO_HITS and not listed and not doubts and not score >= self._least_score:
             return "allow", (), score, 0, ()
         shadow = tuple(book.compiled.rules[i].id for i in hits.shadow)
         if not (listed or doubts or hits.failed or score == score):  # by rules alone: the same rules, the same outcome
@@ -223,7 +223,7 @@ class Decider:
         elif out:
             self.counters["rules_quarantined"] += len(out)
             self._overruns = 0
-            self.use(rule_book(book.ruleset, book.lists, book.lists.names, book.quarantined | out))
+            self.use(rule_book(book.ruleset, book.lists, book.known_lists, book.quarantined | out))
 
     def _forgive(self) -> None:
         self._until_forgiven = FORGIVE_EVERY
@@ -244,14 +244,14 @@ class Decider:
         self.counters[f"outcome_{outcome.label}"] += 1
         return self.journal.append(OUTCOME, now, (raw,))
 
-    def found(self, payment_id: str) -> bytes | None:
-        """The answer given to a payment, if it is remembered."""
+    def found(self, payment_id: str) -> tuple[int, bytes] | None:
+        """(seq that must be durable before it may be shown, the answer given to a payment), if it is remembered."""
         seq = self.hot.seen(payment_id)
         if seq < 0:
             return None
         parts = self.journal.read(seq).parts
         same = len(parts) >= 2 and read_payment(parts[0]).id == payment_id
-        return parts[1] if same else None
+        return (seq, parts[1]) if same else None
 
     def relive(self, seq: int, parts: tuple[bytes, ...]) -> bool:
         """Count a journaled decision again after a restart. False if its features come out otherwise than recorded."""
@@ -264,7 +264,7 @@ class Decider:
     def without_quarantine(self) -> None:
         """Give quarantined rules another chance, at an operator's word."""
         self._slow.clear()
-        self.use(replace(rule_book(self.book.ruleset, self.book.lists, self.book.lists.names)))
+        self.use(rule_book(self.book.ruleset, self.book.lists, self.book.known_lists))
 
 
 def _settle_rules(book: RuleBook, fired: tuple[int, ...], known: dict[tuple[int, ...], Settled]) -> Settled:

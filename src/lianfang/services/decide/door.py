@@ -105,7 +105,7 @@ class Door:
                 status, body, kind = self._pages[path]()
                 return response(status, body, kind)
             if path.startswith(_ONE):
-                return self._show(request, path[len(_ONE) :])
+                return self._show(request, slot, path[len(_ONE) :])
         except LianfangError as why:
             self.refused[why.code] += 1
             raise
@@ -147,7 +147,8 @@ class Door:
             try:
                 payments.append(read_payment(raw))
             except InputError as why:
-                raise type(why)(why.what, f"$[{i}]{why.where.removeprefix('$')}") from why
+                inside = why.where.removeprefix("$") if why.where.startswith("$") else f", {why.where}"
+                raise type(why)(why.what, f"$[{i}]{inside}") from why
         answers = []
         last = 0
         for raw, payment in zip(raws, payments, strict=True):
@@ -177,16 +178,21 @@ class Door:
         self._owe(seq, slot, response(202, _ACKNOWLEDGED), self._ticks(), 0)
         return None
 
-    def _show(self, request: Request, quoted: bytes) -> bytes:
+    def _show(self, request: Request, slot: Slot, quoted: bytes) -> bytes | None:
         _only(request, b"GET", b"HEAD")
         self._authorize(request.headers.get(b"authorization"), "read", 1)
         payment_id = unquote(quoted.decode("latin-1"), errors="replace")
         if not 0 < len(payment_id) <= limits.ID_LENGTH_MAX:
             raise InputError(f"a payment's id has 1 to {limits.ID_LENGTH_MAX} characters", "path")
-        answer = self.decider.found(payment_id)
-        if answer is None:
+        found = self.decider.found(payment_id)
+        if found is None:
             return problem(404, "not-found", "no decision with this id is among those this node remembers")
-        return response(200, answer)
+        seq, answer = found
+        if seq <= self._journal.durable_seq:
+            return response(200, answer)
+        self._room(1)
+        self._owe(seq, slot, response(200, answer), self._ticks(), 0)
+        return None
 
     def _room(self, payments: int) -> None:
         if (
