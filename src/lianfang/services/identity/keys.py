@@ -141,12 +141,9 @@ class KeyRing:
         now = self._ticks()
         tokens = min(live.key.burst, live.tokens + (now - live.since) * live.key.rate_per_s)
         live.since = now
-        if tokens < cost:
+        needed = min(cost, live.key.burst)  # a batch larger than the burst waits for a full bucket and leaves a debt
+        if tokens < needed:
             live.tokens = tokens
-            raise AccessError(
-                "this API key's rate is used up",
-                "rate-limited",
-                (min(cost, live.key.burst) - tokens) / live.key.rate_per_s,
-            )
+            raise AccessError("this API key's rate is used up", "rate-limited", (needed - tokens) / live.key.rate_per_s)
         live.tokens = tokens - cost
         return live.key
