@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -40,12 +40,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     waiting_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 4_096
     rule_budget_us: Annotated[int, Meta(ge=10, le=1_000_000)] = 1_000
     commit_window_us: Annotated[int, Meta(ge=0, le=1_000)] = 0
-    segment_mb: Annotated[int, Meta(ge=1, le=256)] = 64
+    segment_mb: Annotated[int, Meta(ge=4, le=256)] = 64
     snapshot_every_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
     snapshot_every_records: Annotated[int, Meta(ge=1_000, le=1 << 30)] = 300_000
     connections_max: Annotated[int, Meta(ge=1, le=65_536)] = 4_096
     decider_cpu: Annotated[int, Meta(ge=-1, le=4_095)] = -1
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 HELP: Final = {
@@ -76,9 +76,10 @@ def load(
 ) -> Settings:
     """The settings in force. Raises `InputError` naming the file or variable, and the setting it may have meant."""
     environ = os.environ if environ is None else environ
-    file = file or Path(environ.get("LIANFANG_CONFIG", "lianfang.toml"))
+    named = file or environ.get("LIANFANG_CONFIG")
+    file = Path(named or "lianfang.toml")
     values: dict[str, Any] = {}
-    if file.exists():
+    if named or file.exists():
         values |= _from_file(file)
     values |= _from_environment(environ)
     values |= {k: v for k, v in (overrides or {}).items() if v is not None}
@@ -96,6 +97,8 @@ def _from_file(file: Path) -> dict[str, Any]:
         values = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
         raise InputError(f"{file} is not TOML: {why}") from why
+    except OSError as why:
+        raise InputError(f"the settings in {file} cannot be read: {why.strerror}") from why
     for name in values:
         _known(name, str(file))
     return values
