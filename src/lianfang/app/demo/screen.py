@@ -33,6 +33,8 @@ WORDS: Final = {
 }
 COLOURS: Final = {"allow": "green", "challenge": "yellow", "hold": "dark_orange", "block": "red"}
 RULES_SHOWN: Final = 5
+ACTION_WIDTH: Final = 10
+AMOUNT_WIDTH: Final = 14
 FIXED_LINES: Final = 10
 """Everything but the rows of the two tables."""
 
@@ -68,7 +70,8 @@ def _state(view: View, lang: Lang) -> list[Text]:
     total = max(view.decided, 1)
     for action, count in view.actions.items():
         actions.append(f"{word(action, lang)} ", style=COLOURS[action])
-        actions.append(f"{count:,} ({count / total:.1%})  ")
+        actions.append(f"{count:,}  ")
+    actions.append(f"{1 - view.actions['allow'] / total:.1%}", style="dim")
     ms = f"p50 {view.p50_ms:.1f}  p99 {view.p99_ms:.1f}  p99.9 {view.p999_ms:.1f} ms"
     figures = [
         (word("rate", lang), f"{view.rate:.1f}/s"),
@@ -90,17 +93,21 @@ def _line(*pairs: tuple[str, str]) -> Text:
 
 
 def _latest(latest: list[Stopped], lang: Lang, rows: int) -> RenderableType:
-    table = Table.grid(padding=(0, 1))
-    for justify, width in (("left", 8), ("left", 9), ("right", 14)):
-        table.add_column(justify=justify, width=width, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    """A line a payment; in both languages two, Chinese above English."""
+    lines: list[Text] = []
     for one in latest:
-        why = reason(one, lang)
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(f"{one.clock} ", style="dim")
         action = WORDS[one.action][0] if lang == "zh" else one.action
-        table.add_row(one.clock, Text(action, style=COLOURS[one.action]), one.amount, why)
-    for _ in range(rows - len(latest)):
-        table.add_row("", "", "", "")
-    return table
+        line.append(action.ljust(ACTION_WIDTH), style=COLOURS[one.action])
+        line.append(f"{one.amount:>{AMOUNT_WIDTH}}  ")
+        line.append(one.en if lang == "en" else one.zh)
+        lines.append(line)
+        if lang == "both":
+            indent = " " * (9 + ACTION_WIDTH + AMOUNT_WIDTH + 2)
+            lines.append(Text(indent + one.en, style="dim", no_wrap=True, overflow="ellipsis"))
+    lines = lines[: rows - rows % 2 if lang == "both" else rows]
+    return Group(*lines, *(Text() for _ in range(rows - len(lines))))
 
 
 def reason(one: Stopped, lang: Lang) -> str:
@@ -110,7 +117,7 @@ def reason(one: Stopped, lang: Lang) -> str:
 
 def _rules(view: View, lang: Lang, rows: int) -> RenderableType:
     table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", width=8)
+    table.add_column(justify="right", min_width=8)
     table.add_column(no_wrap=True, overflow="ellipsis")
     for name, hits in view.rules[:rows]:
         table.add_row(f"{hits:,}", name)
