@@ -40,7 +40,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     waiting_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 4_096
     rule_budget_us: Annotated[int, Meta(ge=10, le=1_000_000)] = 1_000
     commit_window_us: Annotated[int, Meta(ge=0, le=1_000)] = 0
-    segment_mb: Annotated[int, Meta(ge=4, le=256)] = 64
+    segment_mb: Annotated[int, Meta(ge=1, le=256)] = 64
     snapshot_every_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
     snapshot_every_records: Annotated[int, Meta(ge=1_000, le=1 << 30)] = 300_000
     connections_max: Annotated[int, Meta(ge=1, le=65_536)] = 4_096

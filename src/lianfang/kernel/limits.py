@@ -5,6 +5,9 @@ from typing import Final
 BODY_BYTES_MAX: Final = 1 << 20
 """One HTTP body. 1,000 payments of 1 KB fit."""
 
+PAYMENT_BYTES_MAX: Final = 256 << 10
+"""One payment as JSON, so that its record fits the smallest journal segment. All texts at their longest take less."""
+
 BATCH_PAYMENTS_MAX: Final = 1_000
 JSON_DEPTH_MAX: Final = 16
 JSON_KEYS_MAX: Final = 64

@@ -15,7 +15,7 @@ from lianfang.engines.hotpath.journey import LIST_PATHS
 from lianfang.engines.rules import NO_HITS, Hits
 from lianfang.engines.scoring import Scorer
 from lianfang.kernel import limits
-from lianfang.kernel.errors import ConflictError, EvidenceError, InputError
+from lianfang.kernel.errors import ConflictError, EvidenceError, InputError, TooLargeError
 from lianfang.kernel.instant import SECOND
 from lianfang.services.decide.answer import Answers
 from lianfang.services.decide.book import RuleBook, rule_book
@@ -125,6 +125,8 @@ class Decider:
         `DependencyError` while the journal cannot be written; after any of them nothing was counted.
         """
         book, hot, journal = self.book, self.hot, self.journal
+        if len(raw) > limits.PAYMENT_BYTES_MAX:
+            raise TooLargeError(f"a payment has at most {limits.PAYMENT_BYTES_MAX} bytes", "$")
         row = book.flatten(payment)
         at = row[self._at]
         if at > now + _SKEW:
