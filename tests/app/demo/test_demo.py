@@ -10,6 +10,8 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from lianfang.infra.journal import DECISION, scan
 
 WAIT_S = 150
@@ -24,6 +26,7 @@ def _start(folder: Path, *options: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_demonstration_decides_shows_why_and_ends_cleanly_and_again_on_the_same_folder(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     first = _start(folder, "--seconds", "3", "--json", str(tmp_path / "demo.json"))
