@@ -28,7 +28,8 @@ def _connect() -> tuple[str, Any]:
     said = []
     for host in PLACES:
         try:
-            return host, psycopg.connect(dbname="postgres", connect_timeout=3, autocommit=True, **({"host": host} if host else {}))
+            where = f"host={host}" if host else ""
+            return host, psycopg.connect(f"dbname=postgres connect_timeout=3 {where}", autocommit=True)
         except psycopg.Error as why:
             said.append(str(why).strip().splitlines()[0])
     missing(f"no PostgreSQL server answers ({'; '.join(said)})")

@@ -118,18 +118,29 @@ def _ours(_: AnyRequest, why: LianfangError) -> Response[bytes]:
     return _problem(status_of(why), why.code, detail, getattr(why, "where", ""), dict(problem_headers(why)), more)
 
 
-def _its(_: AnyRequest, why: HTTPException) -> Response[bytes]:
+def _its(request: AnyRequest, why: HTTPException) -> Response[bytes]:
     status = why.status_code
     if status >= 500:
-        return _fault(_, why)
+        return _fault(request, why)
     where, detail = "", _SENTENCES.get(status, why.detail)
     extra = why.extra
     if isinstance(extra, list) and extra and isinstance(extra[0], dict):
         source = extra[0].get("source", "")
         where = f"{getattr(source, 'value', source)} {extra[0].get('key', '')}".strip()
         detail = str(extra[0].get("message", detail))
-    allow = {name: value for name, value in (why.headers or {}).items() if name.lower() == "allow"}
+    allow = {"Allow": _allowed(request)} if status == 405 else {}
     return _problem(status, _CODES.get(status, "invalid-input"), detail, where, allow)
+
+
+def _allowed(request: AnyRequest) -> str:
+    """The methods that this path does take (RFC 9110 section 15.5.6)."""
+    sent = request.scope["path"].strip("/").split("/")
+    methods: set[str] = set()
+    for route in request.app.routes:
+        known = route.path_components
+        if len(known) == len(sent) and all(k == s for k, s in zip(known, sent, strict=True) if isinstance(k, str)):
+            methods |= set(getattr(route, "methods", ()))
+    return ", ".join(sorted(methods))
 
 
 def _fault(_: AnyRequest, why: Exception) -> Response[bytes]:

@@ -19,7 +19,7 @@ from lianfang.kernel import limits
 from lianfang.services.identity import ApiKey
 from lianfang.wire import read_ruleset
 
-REASON = {"Lianfang-Reason": "测试".encode()}
+REASON: Any = {"Lianfang-Reason": "测试".encode()}
 RULE = {"id": "big.one", "zh": "大", "en": "big", "when": 'amount > 10 and kind == "qr"', "code": "BIG", "points": 5}
 ENTRY = {"list": "mules", "effect": "block", "subject": "account", "value": "A1", "purpose": "p", "source": "s"}
 NO_DECIDER = 1
@@ -191,12 +191,13 @@ def test_a_key_lives_from_issue_to_revocation(client: TestClient[Litestar], desk
 
 
 def test_a_key_needs_scopes_that_exist(client: TestClient[Litestar]) -> None:
-    for body in (
+    bodies: list[Any] = [
         {"scopes": []},
         {"scopes": ["all"]},
         {"scopes": ["read"], "lifetime_s": 0},
         {"scopes": ["read"], "typo": 1},
-    ):
+    ]
+    for body in bodies:
         problem(client.post("/v1/keys", json=body, headers=REASON), 400, "invalid-input")
 
 
@@ -246,6 +247,8 @@ def test_other_refusals_are_problem_details_too(client: TestClient[Litestar]) ->
     problem(client.get("/v1/rules/%00"), 404, "not-found")
     wrong = client.post("/v1/policy")
     problem(wrong, 405, "wrong-method")
+    assert wrong.headers["Allow"] == "GET, OPTIONS"
+    assert client.post("/v1/rules/x").headers["Allow"] == "DELETE, GET, OPTIONS, PUT"
     problem(
         client.put("/v1/rules/big.one", content=b"x", headers={**REASON, "Content-Type": "text/plain"}),
         415,

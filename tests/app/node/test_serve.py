@@ -29,12 +29,15 @@ class Running:
         rules = folder / "rules.toml"
         rules.write_text(
             '[[features]]\nname = "payer_count_1h"\ndefine = "count of payments by payer.account over 1h"\n'
-            '[[rules]]\nid = "first"\nzh = "一"\nen = "one"\nwhen = "payer_count_1h >= 0 and amount > 100"\npoints = 60\ncode = "FIRST"\n',
+            '[[rules]]\nid = "first"\nzh = "一"\nen = "one"\nwhen = "payer_count_1h >= 0 and amount > 100"\n'
+            'points = 60\ncode = "FIRST"\n',
             "utf-8",
         )
         self.rules = rules
         self.log = io.StringIO()
-        self.settings = Settings(data_dir=str(folder / "node"), rules=str(rules), decider_port=0, desk_port=0, feature_memory_mb=64)
+        self.settings = Settings(
+            data_dir=str(folder / "node"), rules=str(rules), decider_port=0, desk_port=0, feature_memory_mb=64
+        )
         self.node = Node(self.settings, output=self.log)
         self.node.start()
         self.told = self.node.running
@@ -96,7 +99,10 @@ def test_a_rule_put_at_the_desk_is_in_force_at_the_decider_without_a_restart(run
 
 def test_an_entry_put_at_the_desk_blocks_at_the_decider(running: Running) -> None:
     entry = {"list": "mules", "effect": "block", "subject": "account", "value": "M", "purpose": "p", "source": "s"}
-    assert running.http.post(running.told.desk + "/v1/lists/mules/entries", json=entry, headers=REASON).json()["added"] == 1
+    assert (
+        running.http.post(running.told.desk + "/v1/lists/mules/entries", json=entry, headers=REASON).json()["added"]
+        == 1
+    )
     numbers = iter(range(10_000))
     until(lambda: running.decide(f"mule-{next(numbers)}", payee={"account": "M"})["action"] == "block")
 

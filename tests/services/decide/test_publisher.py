@@ -60,7 +60,9 @@ class Made:
             store.put_rule(connection, rule, by="k", at=NOW, reason="r")
 
     def add(self, *values: str, name: str = "mules") -> None:
-        entries = [ListEntry(list=name, effect="block", subject="account", value=v, purpose="p", source="s") for v in values]
+        entries = [
+            ListEntry(list=name, effect="block", subject="account", value=v, purpose="p", source="s") for v in values
+        ]
         with self.database.writing() as connection:
             store.add_entries(connection, name, entries, by="k", at=NOW, reason="r")
 
@@ -134,7 +136,9 @@ def test_a_changed_file_is_taken_up_and_a_bad_one_is_refused(made: Made) -> None
         ('zh = "多"', "zh = 3", "Expected `str`"),
     ],
 )
-def test_a_node_does_not_start_with_a_bad_file_and_says_where_it_is_bad(made: Made, old: str, new: str, said: str) -> None:
+def test_a_node_does_not_start_with_a_bad_file_and_says_where_it_is_bad(
+    made: Made, old: str, new: str, said: str
+) -> None:
     made.file.write_text(RULES.replace(old, new), "utf-8")
     with pytest.raises(InputError) as caught:
         made.publisher.start()
@@ -144,7 +148,9 @@ def test_a_node_does_not_start_with_a_bad_file_and_says_where_it_is_bad(made: Ma
 
 
 def test_a_rule_twice_is_told_with_both_places(made: Made) -> None:
-    (made.rules / "b.yaml").write_text("rules:\n- {id: many.payments, zh: x, en: x, when: amount > 1, points: 1, code: X}\n", "utf-8")
+    (made.rules / "b.yaml").write_text(
+        "rules:\n- {id: many.payments, zh: x, en: x, when: amount > 1, points: 1, code: X}\n", "utf-8"
+    )
     with pytest.raises(RefusedRulesError, match=r"many.payments is given twice, in .*a\.toml and .*b\.yaml"):
         made.publisher.start()
 
@@ -159,7 +165,9 @@ def test_a_file_that_is_not_there_or_not_text_is_named(made: Made, tmp_path: Pat
 
 
 def test_examples_of_a_rule_that_is_off_need_not_pass(made: Made) -> None:
-    text = RULES.replace("payer_count_1h = 11", "payer_count_1h = 1").replace('code = "MANY"', 'code = "MANY"\nmode = "off"')
+    text = RULES.replace("payer_count_1h = 11", "payer_count_1h = 1").replace(
+        'code = "MANY"', 'code = "MANY"\nmode = "off"'
+    )
     made.file.write_text(text, "utf-8")
     made.publisher.start()
     assert made.ids() == ["many.payments"]
@@ -168,7 +176,10 @@ def test_examples_of_a_rule_that_is_off_need_not_pass(made: Made) -> None:
 def test_a_change_is_checked_against_everything_else(made: Made) -> None:
     made.publisher.start()
     with made.database.reading() as connection:
-        assert [r.id for r in made.publisher.check(connection, put=[rule("payer_count_1h > 1")]).rules] == ["many.payments", "api.one"]
+        assert [r.id for r in made.publisher.check(connection, put=[rule("payer_count_1h > 1")]).rules] == [
+            "many.payments",
+            "api.one",
+        ]
         with pytest.raises(RefusedRulesError) as caught:
             made.publisher.check(connection, put=[rule("amount > 1 and payee.account in mules")])
     assert (caught.value.problems[0].line, caught.value.problems[0].column) == (1, 33)

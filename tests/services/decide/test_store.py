@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,7 +96,10 @@ def test_entries_of_one_list_have_one_effect_and_its_name(database: Database) ->
     assert mixed.value.where == "$[1].effect"
     with pytest.raises(InputError, match="is for the list other"):
         add(database, [entry("2", name="other")])
-    backwards = {"valid_from": datetime(2026, 2, 1, tzinfo=UTC), "valid_until": datetime(2026, 1, 1, tzinfo=UTC)}
+    backwards: dict[str, Any] = {
+        "valid_from": datetime(2026, 2, 1, tzinfo=UTC),
+        "valid_until": datetime(2026, 1, 1, tzinfo=UTC),
+    }
     with pytest.raises(InputError, match="ends before it begins"):
         add(database, [entry("2", **backwards)])
 
@@ -103,7 +107,12 @@ def test_entries_of_one_list_have_one_effect_and_its_name(database: Database) ->
 def test_removed_entries_leave_the_list_standing(database: Database) -> None:
     add(database, [entry("1"), entry("2")])
     with database.writing() as connection:
-        assert store.remove_entries(connection, "mules", [Subject("account", "1"), Subject("phone", "2")], by="k", at=NOW, reason="r") == 1
+        assert (
+            store.remove_entries(
+                connection, "mules", [Subject("account", "1"), Subject("phone", "2")], by="k", at=NOW, reason="r"
+            )
+            == 1
+        )
         assert store.remove_entries(connection, "mules", [Subject("account", "2")], by="k", at=NOW, reason="r") == 1
         assert store.list_names(connection) == ("mules",)
         assert store.all_lists(connection) == [ListInfo("mules", "block", 0)]
@@ -121,7 +130,9 @@ def test_pages_show_every_entry_once_in_the_order_added(database: Database) -> N
     assert seen == added
 
 
-def test_the_published_table_holds_every_entry_across_batches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_published_table_holds_every_entry_across_batches(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(store, "SCAN_ROWS", 4)
     first = [entry(str(i), source=f"s{i}", valid_from=datetime(2026, 1, 1 + i, tzinfo=UTC)) for i in range(9)]
     second = [entry("x", name="vips", effect="allow", subject="phone")]

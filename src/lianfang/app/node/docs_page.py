@@ -19,10 +19,10 @@ from lianfang.app.node.peer import ask
 from lianfang.infra.asgi import AnyRequest, NotFoundError
 
 POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Inline styles: Swagger UI's icons bring their own. No inline script, and no other origin for anything."""
+"""No inline script, no inline style, no other origin for anything."""
 _FILES: Final = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
