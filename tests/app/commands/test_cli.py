@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +31,7 @@ PAYMENT = '{"id":"%s","time":"2026-01-01T00:00:00Z","kind":"transfer","amount":%
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No settings of the machine, no node of the machine."""
-    for name in list(__import__("os").environ):
+    for name in list(os.environ):
         if name.startswith("LIANFANG_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -126,6 +128,15 @@ def test_payments_are_decided_offline_in_every_form_they_may_come_in(
         decided = json.loads(Path("d.json").read_text())
         assert [(d["payment_id"], d["action"]) for d in decided] == [("a", "allow"), ("b", "block")]
     assert "大额 / Large" in capsys.readouterr().out
+
+
+def test_a_dash_is_standard_input_and_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = io.TextIOWrapper(io.BytesIO((PAYMENT % ("a", 1)).encode()))
+    monkeypatch.setattr(sys, "stdin", given)
+    assert main(["decide", "-", "--offline", "--json", "-"]) == 0
+    assert [d["payment_id"] for d in json.loads(capsys.readouterr().out)] == ["a"]
 
 
 def test_a_payment_that_is_wrong_is_named_and_none_is_decided(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from lianfang.app.commands.common import JsonFile
 
 
-def decide(*, json: Path | None = None, quick: bool = False) -> int:
+def decide(*, json: JsonFile = None, quick: bool = False) -> int:
     """Measure decisions: throughput, latency, restart, and what each part costs. About three minutes.
 
     Parameters

@@ -7,7 +7,9 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
     from lianfang.app.settings import Settings
 
+JsonFile = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
+"""Where the figures go as JSON; `-` is standard output."""
 EXIT_FAILED: Final = 1
 """Something failed, or what was checked is not sound."""
 EXIT_INPUT: Final = 2

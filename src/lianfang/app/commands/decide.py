@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import Parameter
 
+from lianfang.app.commands.common import JsonFile
+
 if TYPE_CHECKING:
     from lianfang.services.decide import Decider
 
@@ -17,14 +19,14 @@ BATCH_BYTES: Final = 900_000
 
 
 def decide(
-    file: str,
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     offline: bool = False,
     rules: Annotated[list[Path] | None, Parameter(negative=())] = None,
     lists: Annotated[list[Path] | None, Parameter(negative=())] = None,
     key: str | None = None,
-    json: Path | None = None,
+    json: JsonFile = None,
 ) -> int:
     """Decide payments: one JSON object, a JSON list, or an object a line.
 

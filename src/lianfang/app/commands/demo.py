@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from lianfang.app.commands.common import JsonFile
+
 
 def demo(
     *,
@@ -14,7 +16,7 @@ def demo(
     lang: Literal["zh", "en", "both"] = "both",
     seed: int = 1,
     past: int = 14,
-    json: Path | None = None,
+    json: JsonFile = None,
 ) -> int:
     """Start a node, feed it simulated payments, and show what is decided and why. Ctrl-C stops everything.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from lianfang.app.commands.common import JsonFile
+
 
 def _folder(journal: Path | None) -> Path:
     from lianfang.app.commands.common import settings
@@ -13,7 +15,7 @@ def _folder(journal: Path | None) -> Path:
     return journal if journal is not None else NodeFiles(Path(settings().data_dir)).journal
 
 
-def verify(*, journal: Path | None = None, json: Path | None = None) -> int:
+def verify(*, journal: Path | None = None, json: JsonFile = None) -> int:
     """Read every record, check every checksum, and count. Exit status 1 when something is damaged.
 
     Parameters
@@ -48,7 +50,7 @@ def verify(*, journal: Path | None = None, json: Path | None = None) -> int:
     return EXIT_FAILED if report.damaged else 0
 
 
-def export(out: Path, /, *, journal: Path | None = None, json: Path | None = None, skip_damage: bool = False) -> int:
+def export(out: Path, /, *, journal: Path | None = None, json: JsonFile = None, skip_damage: bool = False) -> int:
     """Write the journal as Parquet: `decisions.parquet` and `outcomes.parquet` in the folder OUT.
 
     Parameters
@@ -82,7 +84,7 @@ def export(out: Path, /, *, journal: Path | None = None, json: Path | None = Non
     return 0
 
 
-def show(seq: int | None = None, /, *, last: int = 10, journal: Path | None = None, json: Path | None = None) -> int:
+def show(seq: int | None = None, /, *, last: int = 10, journal: Path | None = None, json: JsonFile = None) -> int:
     """Show one record, or the last ones.
 
     Parameters

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+
+from lianfang.app.commands.common import JsonFile
 
 Scopes = Annotated[
     tuple[Literal["decide", "read", "outcomes", "rules", "lists", "admin"], ...],
@@ -21,7 +22,7 @@ def issue(
     rate: float | None = None,
     lifetime: str | None = None,
     key: str | None = None,
-    json: Path | None = None,
+    json: JsonFile = None,
 ) -> int:
     """Make a new key. Its text is shown once, and kept nowhere.
 
@@ -55,7 +56,7 @@ def issue(
     return 0
 
 
-def list_(*, key: str | None = None, json: Path | None = None) -> int:
+def list_(*, key: str | None = None, json: JsonFile = None) -> int:
     """List the keys there are; never their secrets.
 
     Parameters
@@ -77,7 +78,7 @@ def list_(*, key: str | None = None, json: Path | None = None) -> int:
     return 0
 
 
-def rotate(key_id: str, /, *, reason: str, key: str | None = None, json: Path | None = None) -> int:
+def rotate(key_id: str, /, *, reason: str, key: str | None = None, json: JsonFile = None) -> int:
     """Make a successor with the same scopes. The old key works on for a day.
 
     Parameters

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from lianfang.app.commands.common import JsonFile
+
 if TYPE_CHECKING:
     from lianfang.wire import ListEntry
 
@@ -30,7 +32,7 @@ def import_(
     reason: str = "",
     dry_run: bool = False,
     key: str | None = None,
-    json: Path | None = None,
+    json: JsonFile = None,
 ) -> int:
     """Add a file's entries to a list. All are checked before the first is sent.
 
@@ -141,7 +143,7 @@ def export(name: str, out: Path, /, *, key: str | None = None) -> int:
     return 0
 
 
-def show(name: str | None = None, /, *, limit: int = 20, key: str | None = None, json: Path | None = None) -> int:
+def show(name: str | None = None, /, *, limit: int = 20, key: str | None = None, json: JsonFile = None) -> int:
     """Show the lists there are, or the first entries of one.
 
     Parameters

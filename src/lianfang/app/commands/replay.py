@@ -7,6 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from lianfang.app.commands.common import JsonFile
+
 
 def replay(
     file: Path,
@@ -15,7 +17,7 @@ def replay(
     mapping: Path | None = None,
     rules: Annotated[list[Path] | None, Parameter(negative=())] = None,
     lists: Annotated[list[Path] | None, Parameter(negative=())] = None,
-    json: Path | None = None,
+    json: JsonFile = None,
     since: Annotated[str | None, Parameter(name="--from")] = None,
     until: str | None = None,
     limit: int | None = None,

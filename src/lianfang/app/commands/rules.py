@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from lianfang.app.commands.common import JsonFile
 from lianfang.kernel.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ Paths = Annotated[tuple[Path, ...], Parameter(negative=())]
 Names = Annotated[tuple[str, ...], Parameter(name="--list", negative=())]
 
 
-def test(*paths: Path, lists: Names = (), json: Path | None = None) -> int:
+def test(*paths: Path, lists: Names = (), json: JsonFile = None) -> int:
     """Run every rule's own examples. Exit status 1 when one does not come out as it says.
 
     Parameters
@@ -55,7 +56,7 @@ def test(*paths: Path, lists: Names = (), json: Path | None = None) -> int:
     return EXIT_FAILED if failed or problems else 0
 
 
-def check(*paths: Path, lists: Names = (), json: Path | None = None) -> int:
+def check(*paths: Path, lists: Names = (), json: JsonFile = None) -> int:
     """Say everything that is wrong with rule files, with its place. Exit status 1 when anything is.
 
     Parameters
@@ -77,7 +78,7 @@ def check(*paths: Path, lists: Names = (), json: Path | None = None) -> int:
     return EXIT_FAILED if problems else 0
 
 
-def list_(*paths: Path, key: str | None = None, json: Path | None = None) -> int:
+def list_(*paths: Path, key: str | None = None, json: JsonFile = None) -> int:
     """List rules: those of files, or those in force at the running node.
 
     Parameters
@@ -103,7 +104,7 @@ def list_(*paths: Path, key: str | None = None, json: Path | None = None) -> int
     return 0
 
 
-def show(rule: str, /, *paths: Path, key: str | None = None, json: Path | None = None) -> int:
+def show(rule: str, /, *paths: Path, key: str | None = None, json: JsonFile = None) -> int:
     """Show one rule: its condition, its consequence, its examples.
 
     Parameters

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lianfang.app.commands.common import JsonFile
 
-def settings(*, json: Path | None = None) -> int:
+
+def settings(*, json: JsonFile = None) -> int:
     """Print the settings in force and where each comes from: the environment, the file, or the default.
 
     Parameters

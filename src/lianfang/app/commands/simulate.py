@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lianfang.app.commands.common import JsonFile
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,7 +27,7 @@ def simulate(
     rate: float = 30.0,
     limit: int | None = None,
     key: str | None = None,
-    json: Path | None = None,
+    json: JsonFile = None,
 ) -> int:
     """Make days of payments of several institutions: people with habits, a few scams, mules. Labelled, reproducible.
 
