@@ -72,7 +72,7 @@ def _rules() -> RuleSet:
 
 def _history(path: Path, rows: list[dict[str, Any]]) -> Path:
     columns = {name: [row.get(name) for row in rows] for name in dict.fromkeys(n for row in rows for n in row)}
-    columns["time"] = [moment(t) for t in columns["time"]]
+    columns["time"] = [moment(int(t or 0)) for t in columns["time"]]
     pq.write_table(pa.table(columns), path)
     return path
 
