@@ -23,7 +23,7 @@ class Answers:
     def __init__(self, versions: Versions) -> None:
         self._versions = versions
         self._end = b',"versions":' + write(versions) + b"}"
-        self._second = -1
+        self._second: int | None = None
         self._stamp = b""
 
     def allow(self, payment_id: str, now: int, seq: int) -> bytes:

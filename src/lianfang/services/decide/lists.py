@@ -63,6 +63,7 @@ class ListBook:
     def __init__(self, entries: pa.Table, key: HashKey, version: str) -> None:
         self.version = version
         self.size = entries.num_rows
+        entries = entries.unify_dictionaries()  # pieces made apart number their words apart
         self.effects: dict[str, str] = _effects(entries)
         self._rows = entries.combine_chunks()
         self.table = EMPTY_TABLE

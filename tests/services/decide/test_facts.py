@@ -1,0 +1,65 @@
+"""A payment as a row: the same values that walking the fields gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lianfang.kernel.errors import InputError
+from lianfang.kernel.instant import instant
+from lianfang.services.decide import flattener
+from lianfang.wire import Payment, catalogue, read_payment
+from tests.services.decide.twins import NOW, payment
+from tests.wire import strategies
+
+PATHS = tuple(catalogue())
+
+
+def walked(one: Payment, path: str) -> Any:
+    value: Any = one
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(one=strategies.of(Payment), layout=st.permutations(PATHS), size=st.integers(1, len(PATHS)))
+def test_a_row_holds_the_fields_in_the_order_asked_for(one: Payment, layout: list[str], size: int) -> None:
+    layout = layout[:size]
+    for path, value in zip(layout, flattener(layout)(one), strict=True):
+        expected = walked(one, path)
+        if catalogue()[path].type == "time" and expected is not None:
+            if 1700 < expected.year < 2250:
+                assert value == instant(expected)
+            assert isinstance(value, int)
+        else:
+            assert value == expected
+
+
+def test_attributes_are_null_unless_they_have_the_type_asked_for() -> None:
+    one = read_payment(payment(attributes={"n": 3, "f": 1.5, "t": "x", "b": True, "z": None, "odd'name.x": 1}))
+    layout = [
+        f"attributes.{k}:{kind}" for k in ("n", "f", "t", "b", "z", "none") for kind in ("text", "number", "flag")
+    ]
+    row = dict(zip(layout, flattener(layout)(one), strict=True))
+    given_ = {path: value for path, value in row.items() if value is not None}
+    assert given_ == {
+        "attributes.n:number": 3.0,
+        "attributes.f:number": 1.5,
+        "attributes.t:text": "x",
+        "attributes.b:flag": True,
+    }
+    assert flattener(["attributes.odd'name.x:number"])(one) == (1.0,)
+
+
+def test_surroundings_are_their_codes() -> None:
+    one = read_payment(payment(surroundings=[{"code": "remote-control"}, {"code": "vpn"}]))
+    assert flattener(["surroundings", "time"])(one) == (("remote-control", "vpn"), NOW)
+
+
+def test_an_unknown_field_is_refused() -> None:
+    with pytest.raises(InputError, match=r"payer\.acount"):
+        flattener(["payer.acount"])
