@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,13 @@ class Decider:
         issued = issue(["decide", "read", "outcomes"], Instant(0), secrets.token_bytes)
         write_whole(self.files.published / published.KEYS, write([issued.key]))
         self.key = issued.text
-        self._settings = {"data_dir": str(folder), "decider_port": 0, "feature_memory_mb": 256, "ids_remembered": 65_536, "segment_mb": 1}
+        self._settings = {
+            "data_dir": str(folder),
+            "decider_port": 0,
+            "feature_memory_mb": 256,
+            "ids_remembered": 65_536,
+            "segment_mb": 1,
+        }
         self._settings |= settings
         self.port = 0
 
@@ -70,19 +77,23 @@ class Decider:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self._reap()
+        self._end()
 
-    def stop(self) -> int:
+    def stop(self) -> None:
+        """A clean stop; what it said is shown if it was not."""
         self.process.send_signal(signal.SIGTERM)
-        return self._reap()
+        said, status = self._end()
+        assert status == 0, f"status {status}:\n{said}"
 
-    def _reap(self) -> int:
+    def _end(self) -> tuple[str, int]:
         assert self.process.stdout is not None
-        self.process.stdout.close()
-        return self.process.wait(START_S)
+        with self.process.stdout as out:
+            return out.read(), self.process.wait(START_S)
 
     def get(self, path: str) -> Any:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers={"Authorization": f"Bearer {self.key}"})
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", headers={"Authorization": f"Bearer {self.key}"}
+        )
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 return json.loads(answer.read())
@@ -103,7 +114,11 @@ class Decider:
                 for payment in todo:
                     body = msgspec.json.encode(payment)
                     head = f"POST /v1/decisions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.key}\r\n"
-                    writer.write(head.encode() + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                    writer.write(
+                        head.encode()
+                        + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+                        + body
+                    )
                     answer_head = await reader.readuntil(b"\r\n\r\n")
                     length = int(answer_head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
                     answered[payment["id"]] = (int(answer_head[9:12]), await reader.readexactly(length))
@@ -116,12 +131,13 @@ class Decider:
         return answered
 
 
-def payments(run: int, count: int, at: str = "2026-05-01T08:00:00Z") -> list[dict[str, Any]]:
-    """Made-up payments of a few people, ids unique by run."""
+def payments(run: int, count: int) -> list[dict[str, Any]]:
+    """Made-up payments of a few people, ids unique by run, a second apart; runs ten minutes apart."""
+    start = datetime(2026, 5, 1, 8, tzinfo=UTC) + run * timedelta(minutes=10)
     return [
         {
             "id": f"r{run}-{i}",
-            "time": at,
+            "time": (start + timedelta(seconds=i)).isoformat(),
             "kind": "transfer",
             "amount": 1_000 + i,
             "currency": "CNY",

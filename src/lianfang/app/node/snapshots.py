@@ -6,36 +6,53 @@ name when the journal has made durable every payment it counts: a snapshot never
 
 from __future__ import annotations
 
+import io
 import os
 import time
+import zlib
 from pathlib import Path
+from typing import Final
 
 from lianfang.engines.hotpath import HotPath
 from lianfang.kernel.errors import EvidenceError
 
 
-def write_snapshot(hot: HotPath, path: Path, seq: int) -> None:
-    """Write the state after journal record `seq`, synced, under a temporary name beside `path`."""
-    with path.with_suffix(".tmp").open("wb", buffering=0) as out:
+_CHUNK: Final = 1 << 24
 
-        def write_all(data: object) -> None:
-            view = memoryview(data)  # type: ignore[arg-type]
-            while view:
-                view = view[out.write(view[: 1 << 26]) :]
+
+def write_snapshot(hot: HotPath, path: Path, seq: int) -> None:
+    """Write the state after journal record `seq`, synced, under a temporary name beside `path`. Its end is its CRC-32."""
+    with path.with_suffix(".tmp").open("wb", buffering=0) as out:
+        crc = 0
+
+        def write_all(data: bytes | memoryview) -> None:
+            nonlocal crc
+            view = memoryview(data)
+            while view.nbytes:
+                chunk, view = view[:_CHUNK], view[_CHUNK:]
+                crc = zlib.crc32(chunk, crc)
+                while chunk.nbytes:
+                    chunk = chunk[out.write(chunk) :]
 
         hot.state.snapshot(write_all, {"seq": seq})
         hot.recent.snapshot(write_all)
+        out.write(crc.to_bytes(4, "little"))
         os.fsync(out.fileno())
 
 
 def read_snapshot(hot: HotPath, path: Path) -> int:
-    """Restore the state; the seq it stands at. Raises `EvidenceError` (or `FileNotFoundError`)."""
+    """Restore the state; the seq it stands at. Raises `EvidenceError` (or `FileNotFoundError`).
+
+    The checksum is read first: the kernel follows the addresses in the state without looking.
+    """
     with path.open("rb", buffering=0) as file:
+        _check(file)
+        file.seek(0)
 
         def read(size: int) -> bytes:
             data = bytearray(size)
             view = memoryview(data)
-            while view:
+            while view.nbytes:
                 got = file.readinto(view)
                 if not got:
                     raise EvidenceError("the snapshot ends too early")
@@ -44,6 +61,16 @@ def read_snapshot(hot: HotPath, path: Path) -> int:
 
         note = hot.restore(file.readinto, read)
     return int(note["seq"])
+
+
+def _check(file: io.FileIO) -> None:
+    left = os.fstat(file.fileno()).st_size - 4
+    crc = 0
+    while left > 0 and (chunk := file.read(min(left, _CHUNK))):
+        crc = zlib.crc32(chunk, crc)
+        left -= len(chunk)
+    if left != 0 or file.read(4) != crc.to_bytes(4, "little"):
+        raise EvidenceError("the snapshot's bytes do not match its checksum")
 
 
 class Snapshots:
