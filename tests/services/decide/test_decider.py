@@ -242,7 +242,7 @@ def test_the_same_payment_has_the_same_answer_and_a_changed_one_is_refused() -> 
             bench.ask(changed)
         assert caught.value.where == "$.id"
     assert len(bench.journal.records) == 1
-    assert bench.ask(payment("p2", payer={"account": "a"})).action == "hold"
+    assert bench.ask(payment("p2", "2026-05-01T01:46:41Z", payer={"account": "a"})).action == "hold"
 
 
 def test_an_outcome_under_a_payments_seq_is_evidence_of_damage() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -188,8 +189,6 @@ def test_a_decision_is_shown_only_when_it_is_durable() -> None:
 
 @pytest.mark.parametrize("payment_id", ["a/b", "a b", "支付", "a?b#c", "%41", "\x7f"])
 def test_ids_are_quoted_in_paths(payment_id: str) -> None:
-    from urllib.parse import quote
-
     house = House()
     house.decide(payment(payment_id))
     house.sync()
@@ -353,17 +352,18 @@ def test_latency_is_measured_by_payments_not_by_reads() -> None:
     assert house.door.latency.count == 1
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.text(max_size=5),
+    lambda v: st.lists(v) | st.dictionaries(st.text(max_size=5), v),
+    max_leaves=8,
+)
 bodies = st.one_of(
     st.binary(max_size=120),
     st.binary(max_size=40).map(lambda b: b"[" + b),
     st.integers(0, 120).flatmap(
         lambda at: st.binary(max_size=4).map(lambda b: payment()[:at] + b + payment()[at + 1 :])
     ),
-    st.recursive(
-        st.none() | st.booleans() | st.text(max_size=5),
-        lambda v: st.lists(v) | st.dictionaries(st.text(max_size=5), v),
-        max_leaves=8,
-    ).map(lambda v: json.dumps(v).encode()),
+    JSON.map(lambda v: json.dumps(v).encode()),
 )
 targets = st.one_of(
     st.sampled_from([b"/v1/decisions", b"/v1/outcomes", b"/healthz", b"/v1/decisions/p1"]),
