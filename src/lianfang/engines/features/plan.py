@@ -89,6 +89,8 @@ class Plan:
     fields: tuple[str, ...]
     integers: tuple[str, ...]
     filters: tuple[str, ...]
+    keys: int
+    """How many keys (subjects and pairs) a payment has at most."""
     signature: str
     """Changes whenever stored state would mean something else."""
 
@@ -239,5 +241,6 @@ def compile_plan(declared: Sequence[Declared]) -> Plan:
         fields=tuple(made.fields),
         integers=tuple(made.integers),
         filters=tuple(made.filters),
+        keys=len(made.keys),
         signature=hashlib.sha256(meaning.encode()).hexdigest()[:16],
     )

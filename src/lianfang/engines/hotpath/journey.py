@@ -6,7 +6,7 @@ The text it hashes is the payment's id, then the features' fields, then the subj
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import carray, njit  # type: ignore[attr-defined]
@@ -25,6 +25,9 @@ FRESH: Final = -1
 """The payment was not answered before: its features are in `features`, and it is counted."""
 ALREADY: Final = 0
 """Results from here on are the seq of the answer given before; nothing was counted."""
+
+LISTED: Final = 4
+"""Flag of `Steps`, beside `FULL_NOW`: a list knows a subject of the payment."""
 
 LIST_PATHS: Final = tuple(SUBJECTS)
 SUBJECT_KINDS: Final = tuple(sorted(set(SUBJECTS.values())))
@@ -89,6 +92,36 @@ def _journey(text, context, seq, t, mask):
         places, groups = carray(int64s(context[_PLACES]), paths), carray(int64s(context[_GROUPS]), paths)
         context[_LISTED] = 1 if _look_up(lists, carray(int64s(context[_KINDS]), paths), places, hashes, groups) else 0
     return -1
+
+
+@njit(cache=True, nogil=True)
+def _journeys(texts, ends, context, seq, times, masks, numbers, before, flags, groups, out):
+    """`_journey` for n payments in turn, without Python in between. `texts[ends[i - 1]:ends[i]]` is the text of payment i."""
+    own = carray(int64s(context[_NUMBERS]), (numbers.shape[1],))
+    features = carray(float64s(context[_OUT]), (context[_N_OUT],))
+    found = carray(int64s(context[_GROUPS]), (context[_N_PATHS],))
+    start = 0
+    for i in range(times.shape[0]):
+        own[:] = numbers[i]
+        before[i] = _journey(texts[start : ends[i]], context, seq + i, times[i], masks[i])
+        start = ends[i]
+        if before[i] < 0:
+            flags[i] = context[_FLAGS] | (LISTED if context[_LISTED] else 0)
+            if context[_LISTED]:
+                groups[i] = found
+            out[i] = features
+
+
+class Steps(NamedTuple):
+    """What `HotPath.step_many` found, an item a payment; after `before` is not `FRESH`, the rest of its item means nothing."""
+
+    before: NDArray[np.int64]
+    flags: NDArray[np.int64]
+    """`FULL_NOW` and `LISTED`, as bits."""
+    groups: NDArray[np.int64]
+    """n x paths; only where `LISTED`."""
+    features: NDArray[np.float64]
+    """n x features."""
 
 
 class HotPath:
@@ -167,6 +200,33 @@ class HotPath:
         elif self.full:
             self.full = False
         return FRESH
+
+    def step_many(
+        self, texts: Sequence[bytes], seq: int, at: NDArray[np.int64], masks: NDArray[np.int64], numbers: NDArray[np.int64]
+    ) -> Steps:
+        """`step` for payments in turn, seqs from `seq` on; `numbers` int64[n, integers]. For histories, not for the door."""
+        n = len(texts)
+        room = len(self.state.index) * 7 // 10
+        while self.state.keys + n * self.state.plan.keys > room:  # no growth half-way
+            self.state.grow()
+            self._wire()
+            room = len(self.state.index) * 7 // 10
+        before: NDArray[np.int64] = np.empty(n, np.int64)
+        flags: NDArray[np.int64] = np.zeros(n, np.int64)
+        groups: NDArray[np.int64] = np.empty((n, len(LIST_PATHS)), np.int64)
+        out: NDArray[np.float64] = np.empty((n, len(self.state.out)))
+        ends: NDArray[np.int64] = np.cumsum([len(text) for text in texts], dtype=np.int64)
+        joined = np.frombuffer(b"".join(texts), np.uint8)
+        _journeys(joined, ends, self._context, seq, at, masks, numbers, before, flags, groups, out)
+        return Steps(before, flags, groups, out)
+
+    def take(self, steps: Steps, i: int) -> None:
+        """Make item `i` of `step_many` the payment last stepped, as far as judging it needs."""
+        flags = steps.flags[i]
+        self.full = bool(flags & FULL_NOW)
+        self.listed = bool(flags & LISTED)
+        if self.listed:
+            self.groups[:] = steps.groups[i]
 
     def restore(self, read_into: Callable[[memoryview], int], read: Callable[[int], bytes]) -> dict[str, Any]:
         """Take up a snapshot of the state and of the ids; its note. Raises `EvidenceError`."""

@@ -23,6 +23,9 @@ KEPT_HEADERS: Final = frozenset({b"authorization", b"content-type", b"content-le
 _HEAD_END: Final = b"\r\n\r\n"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 SWEEP_S: Final = 1.0
+LINGER_S: Final = 2.0
+"""After a refusal what still arrives is thrown away so long: closing at once would reset the connection and lose the
+refusal on its way (RFC 9112, 9.6)."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._closing = False
         self._paused = False
+        self._lingering = False
         self.since = server.clock()
         self._reset()
 
@@ -117,7 +121,8 @@ class Connection(asyncio.Protocol):
             elif self._transport:
                 self._transport.close()
         except (httptools.HttpParserError, _RefusedError) as why:
-            self.refuse(self._refusal or problem(400, "bad-http", f"this is not HTTP/1.1: {why}"))
+            if not self._closing:  # what follows a last request is nobody's
+                self.refuse(self._refusal or problem(400, "bad-http", f"this is not HTTP/1.1: {why}"))
         if self._slots:
             self.flush()
 
@@ -216,7 +221,12 @@ class Connection(asyncio.Protocol):
         transport.write(ready[0] if len(ready) == 1 else b"".join(ready))
         if last.close:
             self._closing = True
-            transport.close()
+            if self._lingering and transport.can_write_eof():
+                transport.write_eof()
+                if self._paused:
+                    transport.resume_reading()
+            else:
+                transport.close()
         elif transport.get_write_buffer_size() > self._limits.write_bytes:
             transport.abort()
         elif self._paused and len(slots) <= self._limits.pipelined // 2:
@@ -226,6 +236,8 @@ class Connection(asyncio.Protocol):
     def refuse(self, answer: bytes) -> None:
         """Answer and close, after what is owed."""
         self._closing = True
+        self._lingering = self in self._server.connections
+        self.since = self._server.clock()
         slot = Slot(self, True)
         slot.answer = answer
         self._slots.append(slot)
@@ -233,7 +245,11 @@ class Connection(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """Called about once a second: close what is slow or idle."""
-        if self._slots or self._closing:
+        if self._slots:
+            return
+        if self._closing:
+            if self._lingering and now - self.since > LINGER_S and self._transport:
+                self._transport.close()
             return
         if self.reading and now - self.since > self._limits.head_s:
             self.refuse(problem(408, "too-slow", f"a request must be whole within {self._limits.head_s:g} s"))

@@ -5,13 +5,12 @@ Judging is the decider's own: `Decider.judge` on the same `HotPath.step`. Rules 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lianfang.engines.hotpath import FRESH, HotPath
+from lianfang.engines.hotpath import FRESH, HotPath, Steps
 from lianfang.engines.scoring import Scorer
 from lianfang.kernel.errors import EvidenceError
 from lianfang.services.decide.book import RuleBook
@@ -72,34 +71,27 @@ class Replayer:
         self._time = book.layout.index("time")
         self._seq = 0
 
-    def count(self, rows: Iterable[Row]) -> None:
+    def count(self, rows: list[Row]) -> None:
         """Count payments without judging them: the past that windows look back on."""
-        hot, book, text, time = self.decider.hot, self.decider.book, self._text, self._time
-        step, mask, numbers, seq = hot.step, book.mask, book.numbers, self._seq
-        for row in rows:
-            seq += 1
-            step(text(row), seq, row[time], mask(row), numbers(row))
-        self._seq = seq
+        self._step(rows)
 
     def judge(self, rows: list[Row], *, features: bool = False) -> Judged:
-        """Count and judge payments, one by one, in order."""
-        hot, book, text, time = self.decider.hot, self.decider.book, self._text, self._time
-        step, mask, numbers, judge = hot.step, book.mask, book.numbers, self.decider.judge
-        seq = self._seq
+        """Count payments, then judge each by what was known before it, in order."""
+        steps = self._step(rows)
+        hot, time, judge = self.decider.hot, self._time, self.decider.judge
         actions, points, scores = bytearray(len(rows)), [0] * len(rows), [0.0] * len(rows)
         reasons: list[tuple[int, tuple[Reason, ...]]] = []
         shadow: list[tuple[int, tuple[str, ...]]] = []
-        repeated: NDArray[np.bool_] = np.zeros(len(rows), np.bool_)
-        kept: NDArray[np.float64] = np.full((len(rows), len(hot.features)), np.nan) if features else _NO_FEATURES
-        out = hot.features
-        for place, row in enumerate(rows):
-            seq += 1
-            at = row[time]
-            if step(text(row), seq, at, mask(row), numbers(row)) != FRESH:
-                repeated[place] = True
-                scores[place] = float("nan")
-                continue
-            action, why, score, total, aside = judge(row, out.tolist(), at)
+        repeated = steps.before != FRESH
+        special = (repeated | (steps.flags != 0)).tolist()
+        hot.listed = hot.full = False
+        for place, (row, values) in enumerate(zip(rows, steps.features.tolist(), strict=True)):
+            if special[place]:
+                if repeated[place]:
+                    scores[place] = float("nan")
+                    continue
+                hot.take(steps, place)
+            action, why, score, total, aside = judge(row, values, row[time])
             scores[place] = score
             if why:
                 actions[place] = SEVERITY[action]
@@ -107,9 +99,9 @@ class Replayer:
                 reasons.append((place, why))
             if aside:
                 shadow.append((place, aside))
-            if features:
-                kept[place] = out
-        self._seq = seq
+            if special[place]:
+                hot.listed = hot.full = False
+        kept = np.where(repeated[:, None], np.nan, steps.features) if features else _NO_FEATURES
         return Judged(
             np.frombuffer(actions, np.int8),
             np.array(points, np.int64),
@@ -119,6 +111,17 @@ class Replayer:
             repeated,
             kept,
         )
+
+    def _step(self, rows: list[Row]) -> Steps:
+        book, time = self.decider.book, self._time
+        first = self._seq + 1
+        self._seq += len(rows)
+        masks: NDArray[np.int64] = np.zeros(len(rows), np.int64)
+        if book.plan.filters:
+            masks[:] = [book.mask(row) for row in rows]
+        numbers = np.array([book.numbers(row) for row in rows], np.int64).reshape(len(rows), -1)
+        at = np.array([row[time] for row in rows], np.int64)
+        return self.decider.hot.step_many([self._text(row) for row in rows], first, at, masks, numbers)
 
 
 def _no_clock() -> int:
