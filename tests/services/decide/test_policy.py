@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -177,3 +178,27 @@ def test_every_reason_fits_the_wire() -> None:
     versions = {"rules": "a", "lists": "b", "features": "c"}
     plain = {"payment_id": "p", "action": "hold", "decided_at": "2026-05-01T00:00:00Z", "seq": 1, "versions": versions}
     assert len(read_decision(write({**plain, "reasons": made})).reasons) == len(made)
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "policy.md"
+_, _, TRUTH = PAGE.read_text("utf-8").partition("## Truth table")
+ROWS = [
+    tuple(cell.strip() for cell in line.strip("|").split("|")) for line in TRUTH.splitlines() if line.startswith("| ")
+]
+
+
+@pytest.mark.parametrize("row", ROWS[2:], ids=" ".join)
+def test_the_truth_table_of_the_documentation_holds(row: tuple[str, ...]) -> None:
+    lists, asked, points, score, unsure, expected = row
+    policy = Policy()
+    found = [
+        list_reason(ListHit("card", f"l{i}", e, "p", "s"), policy) for i, e in enumerate(lists.split()) if e != "-"
+    ]
+    found.append(reason("rule", None if asked == "-" else asked, int(points)))  # type: ignore[arg-type]
+    if unsure == "yes":
+        found.append(unsure_reason("no-rules", policy))
+    assert settle(policy, found, NONE if score == "-" else float(score))[0] == expected
+
+
+def test_the_documentation_names_every_doubt() -> None:
+    assert all(f"`{code}`" in PAGE.read_text("utf-8") for code in UNSURE_TEXTS)
