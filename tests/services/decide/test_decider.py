@@ -317,3 +317,17 @@ def test_a_journal_that_disagrees_is_noticed() -> None:
     assert second.decider.relive(1, first.journal.records[0][2])
     raw, answer, _ = first.journal.records[1][2]
     assert not second.decider.relive(2, (raw, answer, np.array([9.0]).tobytes()))
+
+
+EDGES = ["0001-01-01T00:00:00+23:59", "1600-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z", TIME]
+
+
+@settings(max_examples=30, deadline=None)
+@given(times=st.lists(st.sampled_from(EDGES), max_size=30))
+def test_times_at_the_edges_of_the_calendar_are_decided_surely(times: list[str]) -> None:
+    rules = [rule("r", "n > 1_000 or hour(time) > 24 or days_since(session.started) > 10_000_000")]
+    bench = Bench(book_of(rules, features=[COUNT, SUM]))
+    for i, time in enumerate(times):
+        started = {"started": EDGES[i % 2]}
+        answer = bench.ask(payment(f"p{i}", time, limits.AMOUNT_MAX, payer={"account": "a"}, session=started))
+        assert (answer.action, answer.unsure) == ("allow", False)
