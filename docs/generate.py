@@ -58,9 +58,10 @@ def _page(path: Path, text: str, check: bool) -> str:
 def _dead_links() -> list[str]:
     dead = []
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
-        for target in _LINK.findall(page.read_text("utf-8")):
-            if "://" not in target and not (page.parent / target).exists():
-                dead.append(f"{page.relative_to(ROOT)} links to {target}, which is not there")
+        targets = [
+            t for t in _LINK.findall(page.read_text("utf-8")) if "://" not in t and not (page.parent / t).exists()
+        ]
+        dead += [f"{page.relative_to(ROOT)} links to {target}, which is not there" for target in targets]
     return dead
 
 

@@ -34,6 +34,8 @@ class Plan(msgspec.Struct, frozen=True):
     cpu: int = -1
     warm_s: float = 1.0
     """Not counted, at the beginning."""
+    repeat: bool = False
+    """Begin again when all requests are sent: only for a server that does not care."""
 
 
 class Result(msgspec.Struct):
@@ -137,6 +139,8 @@ async def _drive(plan: Plan, requests: Sequence[bytes]) -> Result:
                 run.send(i - run.sent_total, [start + due_at[k] for k in range(run.sent_total, i)])
         else:
             room = min(plan.in_flight - run.under_way, len(requests) - run.sent_total)
+            if plan.repeat and run.sent_total > len(requests) // 2:
+                run.sent_total = 0
             if room > plan.in_flight // 8:
                 run.send(room, [now] * room)
         await asyncio.sleep(0)

@@ -6,7 +6,7 @@ from lianfang.app.commands.common import JsonFile
 
 
 def decide(*, json: JsonFile = None, quick: bool = False) -> int:
-    """Measure decisions: throughput, latency, restart, and what each part costs. About three minutes.
+    """Measure decisions: throughput, latency, restart, and what each part costs. About five minutes.
 
     Parameters
     ----------

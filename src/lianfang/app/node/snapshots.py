@@ -16,7 +16,6 @@ from typing import Final
 from lianfang.engines.hotpath import HotPath
 from lianfang.kernel.errors import EvidenceError
 
-
 _CHUNK: Final = 1 << 24
 
 
@@ -101,6 +100,8 @@ class Snapshots:
             status = 1
             try:
                 os.nice(10)
+                if hasattr(os, "sched_setaffinity"):  # not on the decider's own processor
+                    os.sched_setaffinity(0, range(os.cpu_count() or 1))
                 write_snapshot(self._hot, self._path, seq)
                 status = 0
             finally:

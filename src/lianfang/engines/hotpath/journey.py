@@ -202,7 +202,12 @@ class HotPath:
         return FRESH
 
     def step_many(
-        self, texts: Sequence[bytes], seq: int, at: NDArray[np.int64], masks: NDArray[np.int64], numbers: NDArray[np.int64]
+        self,
+        texts: Sequence[bytes],
+        seq: int,
+        at: NDArray[np.int64],
+        masks: NDArray[np.int64],
+        numbers: NDArray[np.int64],
     ) -> Steps:
         """`step` for payments in turn, seqs from `seq` on; `numbers` int64[n, integers]. For histories, not for the door."""
         n = len(texts)

@@ -28,6 +28,9 @@ SCOPES: Final[dict[Scope, str]] = {
 SECRET_BYTES: Final = 20
 ID_BYTES: Final = 5
 RATE_MAX: Final = 1_000_000
+NO_END: Final = 1 << 62
+SEEN_S: Final = 1.0
+"""A header found good is not hashed again for so long."""
 ROTATION_GRACE_S: Final = 86_400
 """How long a rotated key still works, so that callers can change over."""
 
@@ -88,23 +91,26 @@ def issue(
 
 
 def rotate(old: ApiKey, now: Instant, random: Random, grace_s: int = ROTATION_GRACE_S) -> tuple[ApiKey, Issued]:
-    """(the old key, which ends after `grace_s`; its successor with the same scopes and rate)."""
+    """(the old key, which ends after `grace_s`; its successor with the same scopes, rate and length of life)."""
     if old.successor:
         raise InputError(f"the key {old.id} was already rotated; rotate {old.successor}")
-    issued = issue(old.scopes, now, random, note=old.note, rate_per_s=old.rate_per_s)
-    ends = min(old.expires_at or (1 << 62), now + grace_s * SECOND)
+    lifetime_s = None if old.expires_at is None else (old.expires_at - old.created_at) // SECOND
+    issued = issue(old.scopes, now, random, note=old.note, rate_per_s=old.rate_per_s, lifetime_s=lifetime_s)
+    ends = min(old.expires_at or NO_END, now + grace_s * SECOND)
     return msgspec.structs.replace(old, expires_at=ends, successor=issued.key.id), issued
 
 
 class _Live:
     """A key in force and its token bucket."""
 
-    __slots__ = ("expires_at", "key", "scopes", "since", "tokens")
+    __slots__ = ("burst", "expires_at", "key", "rate", "scopes", "since", "tokens")
 
     def __init__(self, key: ApiKey, now: float) -> None:
         self.key = key
+        self.rate = key.rate_per_s
+        self.burst = key.burst
         self.scopes = frozenset(key.scopes)
-        self.expires_at = key.expires_at or (1 << 62)
+        self.expires_at = key.expires_at or NO_END
         self.tokens = key.burst
         self.since = now
 
@@ -116,6 +122,8 @@ class KeyRing:
         self._wall = wall
         self._ticks = ticks
         self._live: dict[bytes, _Live] = {}
+        self._seen: dict[bytes, _Live] = {}
+        self._look_again = 0.0
         self.replace(keys)
 
     def replace(self, keys: Iterable[ApiKey]) -> None:
@@ -123,9 +131,33 @@ class KeyRing:
         now = self._ticks()
         known = {live.key: live for live in self._live.values()}
         self._live = {bytes.fromhex(k.digest): known.get(k) or _Live(k, now) for k in keys}
+        self._seen.clear()
 
     def __call__(self, header: bytes | None, scope: str, cost: int = 1) -> ApiKey:
         """The key of an `Authorization: Bearer` header. Raises `AccessError`: no-key, bad-key, wrong-scope, rate-limited."""
+        now = self._ticks()
+        if now >= self._look_again:
+            self._seen.clear()
+            self._look_again = now + SEEN_S
+        live = self._seen.get(header) if header is not None else None
+        if live is None or live.expires_at != NO_END:
+            live = self._seen[header or b""] = self._find(header)
+        if scope not in live.scopes:
+            raise AccessError(
+                f"this API key may not do this: it lacks the scope {scope!r} ({dict(SCOPES).get(scope, scope)})",  # type: ignore[call-overload]
+                "wrong-scope",
+            )
+        tokens = min(live.burst, live.tokens + (now - live.since) * live.rate)
+        live.since = now
+        needed = min(cost, live.burst)  # a batch larger than the burst waits for a full bucket and leaves a debt
+        if tokens < needed:
+            live.tokens = tokens
+            raise AccessError("this API key's rate is used up", "rate-limited", (needed - tokens) / live.rate)
+        live.tokens = tokens - cost
+        return live.key
+
+    def _find(self, header: bytes | None) -> _Live:
+        """The valid key of a header never seen, or not within the last `SEEN_S`."""
         if header is None:
             raise AccessError("send your API key: Authorization: Bearer lf_...", "no-key")
         if header[:7].lower() != b"bearer ":
@@ -133,17 +165,4 @@ class KeyRing:
         live = self._live.get(hashlib.sha256(header[7:].strip()).digest())
         if live is None or self._wall() >= live.expires_at:
             raise AccessError("this API key is not known or no longer valid", "bad-key")
-        if scope not in live.scopes:
-            raise AccessError(
-                f"this API key may not do this: it lacks the scope {scope!r} ({dict(SCOPES).get(scope, scope)})",  # type: ignore[call-overload]
-                "wrong-scope",
-            )
-        now = self._ticks()
-        tokens = min(live.key.burst, live.tokens + (now - live.since) * live.key.rate_per_s)
-        live.since = now
-        needed = min(cost, live.key.burst)  # a batch larger than the burst waits for a full bucket and leaves a debt
-        if tokens < needed:
-            live.tokens = tokens
-            raise AccessError("this API key's rate is used up", "rate-limited", (needed - tokens) / live.key.rate_per_s)
-        live.tokens = tokens - cost
-        return live.key
+        return live
