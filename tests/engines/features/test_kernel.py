@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import math
+import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -117,6 +119,23 @@ def test_every_feature_equals_the_naive_reference(
     for n, event in enumerate(events_from(history)):
         want, got = reference.observe(event), live.observe(event)
         assert same(want, got), (n, texts, want, got)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(definitions(), min_size=1, max_size=4), st.integers(0, 2**32))
+def test_a_growing_index_changes_no_number(texts: list[str], seed: int) -> None:
+    declared = declared_from(texts)
+    live, calm = Live(declared), Live(declared)
+    live.state.index = np.zeros(64, np.uint64)
+    draw = random.Random(seed)
+    grown = 0
+    for i in range(120):
+        values = {"payer.account": f"a{draw.randrange(60)}", "payee.account": f"b{draw.randrange(60)}", "device.id": f"d{i}"}
+        event = Event(START + i * SECOND, {**dict.fromkeys(LAYOUT), **values, "amount": i, "kind": "qr"})
+        assert same(calm.observe(event), live.observe(event))
+        grown += len(live.state.old_index) > 0
+    assert grown > 0
+    assert (live.state.keys, live.state.counters["full"]) == (calm.state.keys, 0)
 
 
 def one(text: str, *history: tuple[int, dict[str, str | int | None]]) -> list[float]:

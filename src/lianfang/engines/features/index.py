@@ -1,6 +1,9 @@
 """The index: from a key's hash to its row, open addressing with linear probing, 8 bytes a slot, and the sweep that expires.
 
 A slot holds the upper 24 bits of the hash and the row's address; the row holds the whole hash.
+
+A full index is not rehashed at once, which would stop payments for half a second at ten million keys: a larger one is
+put beside it, each payment moves a few slots, and until all are moved a key is looked for in both and none expires.
 """
 
 from __future__ import annotations
@@ -11,8 +14,8 @@ from numba import int64, njit
 from numba import uint64 as u
 
 from lianfang.engines.features.layout import DESC_WORDS, HEADER_WORDS, KEY_WORDS, ROW_WORDS
-from lianfang.engines.features.memory import EXPIRED, KEYS, NEWEST, SWEEP, give_block, give_row
-from lianfang.engines.native import pointer
+from lianfang.engines.features.memory import EXPIRED, KEYS, MOVED, NEWEST, SWEEP, give_block, give_row
+from lianfang.engines.native import pointer, prefetch
 
 ADDRESS_BITS: Final = 40
 ADDRESS: Final = (1 << ADDRESS_BITS) - 1
@@ -42,16 +45,25 @@ def put(index, slots, h, row):
     index[i] = ((h >> u(ADDRESS_BITS)) << u(ADDRESS_BITS)) | u(row)
 
 
-@njit(cache=True, nogil=True)
-def rehash(old, new, mem):
-    """Every row of index `old` into the empty index `new` (arrays)."""
-    words = pointer(mem)
-    target = pointer(new)
-    slots = u(new.shape[0] - 1)
-    for i in range(old.shape[0]):
+@njit(inline="always")
+def move(old, old_slots, index, slots, mem, steps):
+    """Put the rows of the next `steps` slots of the old index into the new one. Whether that was the last of them."""
+    first = mem[MOVED]
+    last = min(first + steps, int64(old_slots) + 1)
+    for i in range(first, last):
+        prefetch(mem, int64(old[i] & u(ADDRESS)))
+    for i in range(first, last):
         if old[i] != u(0):
             row = int64(old[i] & u(ADDRESS))
-            put(target, slots, u(words[row]), row)
+            put(index, slots, u(mem[row]), row)
+    mem[MOVED] = last
+    return last > int64(old_slots)
+
+
+@njit(cache=True, nogil=True)
+def move_all(old, index, mem):
+    """Move all that is left (arrays)."""
+    move(pointer(old), u(old.shape[0] - 1), pointer(index), u(index.shape[0] - 1), pointer(mem), old.shape[0])
 
 
 @njit(inline="always")

@@ -13,7 +13,7 @@ from numba import int64, njit
 from numba import uint64 as u
 
 from lianfang.engines.features.counting import count_bucket, count_payment, count_value
-from lianfang.engines.features.index import find, put, sweep
+from lianfang.engines.features.index import find, move, put, sweep
 from lianfang.engines.features.layout import (
     BUCKETS,
     DESC_WORDS,
@@ -28,12 +28,16 @@ from lianfang.engines.features.layout import (
 from lianfang.engines.features.memory import EVENTS, FULL, KEYS, NEWEST, SCRATCH, SCRATCH_HASHES, take_row
 from lianfang.engines.features.reading import read_buckets, read_payments, read_values
 from lianfang.engines.keyed import mix
-from lianfang.engines.native import pointer, prefetch
+from lianfang.engines.native import prefetch
 
 GROW: Final = 1
-"""Flag: the index is becoming full; call `rehash` into a larger one."""
+"""Flag: the index is becoming full; put a larger one beside it."""
 FULL_NOW: Final = 2
 """Flag: memory was full for a key of this payment, whose features are null or count too little."""
+MOVED_ALL: Final = 8
+"""Flag: nothing is left in the old index; let go of it."""
+MOVE_STEPS: Final = 4
+"""Slots moved with each payment and key while the index grows: it is moved before the larger one can fill."""
 SWEEP_STEPS: Final = 2
 """Index slots looked at for expired keys with each payment."""
 
@@ -54,7 +58,7 @@ def _new_row(plan, mem, index, slots, h, k):
 
 
 @njit(inline="always")
-def _locate(plan, mem, index, slots, hashes):
+def _locate(plan, mem, index, slots, old, old_slots, hashes):
     """Find or make the row of each key, into the scratch words; 0 where the key is null or memory is full.
 
     Three rounds, each asking for the lines the next one needs: index slots, rows, the ends of the rings' columns.
@@ -75,6 +79,8 @@ def _locate(plan, mem, index, slots, hashes):
         row = 0
         if h != u(0):
             row = find(index, slots, mem, h)
+            if row == 0 and old_slots != u(0):
+                row = find(old, old_slots, mem, h)
             if row == 0:
                 row = _new_row(plan, mem, index, slots, h, k)
             else:
@@ -99,8 +105,8 @@ def _locate(plan, mem, index, slots, hashes):
 
 
 @njit(cache=True, nogil=True)
-def _observe(plan, mem, index, slots, hashes, numbers, t, mask, out):
-    _locate(plan, mem, index, slots, hashes)
+def _observe(plan, mem, index, slots, old, old_slots, hashes, numbers, t, mask, out):
+    _locate(plan, mem, index, slots, old, old_slots, hashes)
     for k in range(plan[0]):
         row = mem[SCRATCH + k]
         if row == 0:
@@ -142,35 +148,28 @@ def _observe(plan, mem, index, slots, hashes, numbers, t, mask, out):
         ratios += 3
     mem[NEWEST] = max(mem[NEWEST], t)
     mem[EVENTS] += 1
+    if old_slots != u(0):
+        return move(old, old_slots, index, slots, mem, MOVE_STEPS * plan[0])
     sweep(plan, mem, index, slots, SWEEP_STEPS)
+    return False
 
 
 @njit(cache=True, nogil=True)
-def observe_at(plan, mem, index, index_slots, hashes, numbers, t, mask, out, outs):
-    """`observe` on bare pointers: `index_slots` slots, `outs` features."""
+def observe(plan, mem, index, index_slots, old, old_slots, hashes, numbers, t, mask, out, outs):
+    """Read all features as of `t` (us) into `out` float64[outs] (NaN is null), then count this payment. Bare pointers.
+
+    `hashes` uint64[fields], 0 for null; `numbers` int64[integers]; `mask` bit i: filter i is true for this payment.
+    `index` has `index_slots` slots; `old` the `old_slots` of the index it grows out of, 0 when it does not grow.
+    Returns flags: `GROW`, `FULL_NOW`, `MOVED_ALL`.
+    """
     for i in range(outs):
         out[i] = np.nan
     full_before = mem[FULL]
-    _observe(plan, mem, index, u(index_slots - 1), hashes, numbers, t, mask, out)
-    return (GROW if mem[KEYS] * 10 >= index_slots * 7 else 0) | (FULL_NOW if mem[FULL] != full_before else 0)
-
-
-@njit(cache=True, nogil=True)
-def observe(plan, mem, index, hashes, numbers, t, mask, out):
-    """Read all features as of `t` (us) into `out` float64[n] (NaN is null), then count this payment.
-
-    `hashes` uint64[fields], 0 for null; `numbers` int64[integers]; `mask` bit i: filter i is true for this payment.
-    Returns flags, `GROW` and `FULL_NOW`.
-    """
-    return observe_at(
-        pointer(plan),
-        pointer(mem),
-        pointer(index),
-        index.shape[0],
-        pointer(hashes),
-        pointer(numbers),
-        t,
-        mask,
-        pointer(out),
-        out.shape[0],
-    )
+    behind = u(old_slots - 1) if old_slots > 0 else u(0)
+    moved = _observe(plan, mem, index, u(index_slots - 1), old, behind, hashes, numbers, t, mask, out)
+    flags = MOVED_ALL if moved else 0
+    if mem[FULL] != full_before:
+        flags |= FULL_NOW
+    if mem[KEYS] * 10 >= index_slots * 7 and old_slots == 0:
+        flags |= GROW
+    return flags

@@ -25,6 +25,8 @@ NEWEST: Final = 6
 EVENTS: Final = 7
 TOTAL: Final = 8
 """Words there are."""
+MOVED: Final = 9
+"""While the index grows: slots of the old one already moved."""
 FREE_BLOCKS: Final = 16
 """Heads of the free lists by log2 of words: 16 + 4 .. 16 + 40."""
 FREE_ROWS: Final = 64

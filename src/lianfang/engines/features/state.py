@@ -8,17 +8,28 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from lianfang.engines.features import kernel, memory
-from lianfang.engines.features.index import rehash
+from lianfang.engines.features.index import move_all
+from lianfang.engines.features.kernel import observe as kernel_observe
 from lianfang.engines.features.plan import Plan
 from lianfang.engines.keyed import HashKey, hash_fields
 from lianfang.engines.keyed.siphash import SEPARATOR
+from lianfang.engines.native import pointer
 from lianfang.kernel.errors import EvidenceError, InputError
 
 INDEX_MIN: Final = 1 << 16
 _MAGIC: Final = b"LFFS0001"
+
+
+@njit(cache=True, nogil=True)
+def _observe_arrays(plan, mem, index, old, hashes, numbers, at, mask, out, flags):
+    flags[0] = kernel_observe(
+        pointer(plan), pointer(mem), pointer(index), index.shape[0], pointer(old), old.shape[0], pointer(hashes),
+        pointer(numbers), at, mask, pointer(out), out.shape[0],
+    )  # fmt: skip
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -41,8 +52,11 @@ class FeatureState:
         self.mem[memory.BUMP] = memory.FIRST_WORD
         self.mem[memory.TOTAL] = len(self.mem)
         self.index: NDArray[np.uint64] = np.zeros(INDEX_MIN, np.uint64)
+        self.old_index: NDArray[np.uint64] = np.zeros(0, np.uint64)
+        """The index that this one grows out of; empty when it does not grow."""
         self.hashes: NDArray[np.uint64] = np.zeros(max(len(plan.fields), 1), np.uint64)
         self.numbers: NDArray[np.int64] = np.zeros(max(len(plan.integers), 1), np.int64)
+        self._flags: NDArray[np.int64] = np.zeros(1, np.int64)
         self.out: NDArray[np.float64] = np.full(len(plan.names), np.nan)
         self._k0, self._k1 = np.uint64(key.k0), np.uint64(key.k1)
 
@@ -54,16 +68,41 @@ class FeatureState:
         for i, number in enumerate(numbers):
             self.numbers[i] = number
         hash_fields(text, self._k0, self._k1, self.hashes)
-        flags = kernel.observe(self.plan.words, self.mem, self.index, self.hashes, self.numbers, at, mask, self.out)
-        if flags & kernel.GROW:
-            self.grow()
+        _observe_arrays(
+            self.plan.words,
+            self.mem,
+            self.index,
+            self.old_index,
+            self.hashes,
+            self.numbers,
+            at,
+            mask,
+            self.out,
+            self._flags,
+        )
+        self.mind(int(self._flags[0]))
         return self.out.tolist()  # type: ignore[no-any-return]
 
+    def mind(self, flags: int) -> bool:
+        """Do what the kernel's flags ask for. Whether the index is another array now."""
+        if flags & kernel.MOVED_ALL:
+            self.old_index = np.zeros(0, np.uint64)
+        if flags & kernel.GROW:
+            self.grow()
+        return flags & (kernel.MOVED_ALL | kernel.GROW) != 0
+
     def grow(self) -> None:
-        """Double the index. 1 million keys take about 20 ms."""
-        bigger: NDArray[np.uint64] = np.zeros(2 * len(self.index), np.uint64)
-        rehash(self.index, bigger, self.mem)
-        self.index = bigger
+        """Put an index twice as large beside this one; payments move what is in it, a few slots each."""
+        self.finish_growing()
+        self.old_index = self.index
+        self.index = np.zeros(2 * len(self.index), np.uint64)
+        self.mem[memory.MOVED] = 0
+
+    def finish_growing(self) -> None:
+        """Move what is left at once."""
+        if len(self.old_index):
+            move_all(self.old_index, self.index, self.mem)
+            self.old_index = np.zeros(0, np.uint64)
 
     @property
     def keys(self) -> int:
@@ -73,7 +112,7 @@ class FeatureState:
     @property
     def used_bytes(self) -> int:
         """Memory in use: arena up to its highest word, and the index."""
-        return int(self.mem[memory.BUMP]) * 8 + self.index.nbytes
+        return int(self.mem[memory.BUMP]) * 8 + self.index.nbytes + self.old_index.nbytes
 
     @property
     def counters(self) -> dict[str, int]:
@@ -84,6 +123,7 @@ class FeatureState:
 
     def snapshot(self, write: Callable[[Any], Any], note: dict[str, Any]) -> None:
         """Write the whole state through `write` (a file's), with a `note` such as the journal's position."""
+        self.finish_growing()
         words = int(self.mem[memory.BUMP])
         header = msgspec.json.encode(_Header(self.plan.signature, words, len(self.index), note))
         write(_MAGIC + len(header).to_bytes(8, "little") + header)
@@ -104,6 +144,7 @@ class FeatureState:
         if header.words > len(self.mem):
             raise InputError(f"the snapshot needs {header.words * 8} bytes of feature memory; raise the setting")
         self.index = np.zeros(header.index_slots, np.uint64)
+        self.old_index = np.zeros(0, np.uint64)
         _fill(read_into, self.index.data.cast("B"))
         total = len(self.mem)
         _fill(read_into, self.mem[: header.words].data.cast("B"))

@@ -14,7 +14,7 @@ from numba import uint64 as u
 from numpy.typing import NDArray
 
 from lianfang.engines.features import FeatureState, Plan
-from lianfang.engines.features.kernel import FULL_NOW, GROW, observe_at
+from lianfang.engines.features.kernel import FULL_NOW, observe
 from lianfang.engines.keyed import HashKey, hash_fields, mix
 from lianfang.engines.keyed.siphash import SEPARATOR
 from lianfang.engines.lookup import EMPTY_TABLE, RecentIds, Table, probe, recall
@@ -60,8 +60,8 @@ def look_up_many(lists, kinds, hashes):
 
 # Words of the context: addresses, sizes and the key, passed as one array because each array in a call costs 80 ns.
 _HASHES, _IDS, _IDS_STATE, _LISTS, _KINDS, _PLACES, _GROUPS, _PLAN, _MEM, _INDEX, _NUMBERS, _OUT = range(12)
-_N_HASHES, _N_IDS, _N_LISTS, _N_PATHS, _N_INDEX, _N_OUT, _K0, _K1, _LISTED, _FLAGS = range(12, 22)
-_WORDS: Final = 22
+_N_HASHES, _N_IDS, _N_LISTS, _N_PATHS, _N_INDEX, _N_OUT, _K0, _K1, _LISTED, _FLAGS, _OLD, _N_OLD = range(12, 24)
+_WORDS: Final = 24
 
 
 @njit(cache=True, nogil=True)
@@ -73,11 +73,13 @@ def _journey(text, context, seq, t, mask):
     before = recall(ids, carray(int64s(context[_IDS_STATE]), (2,)), hashes[0], seq)
     if before >= 0:
         return before
-    context[_FLAGS] = observe_at(
+    context[_FLAGS] = observe(
         int64s(context[_PLAN]),
         int64s(context[_MEM]),
         uint64s(context[_INDEX]),
         context[_N_INDEX],
+        uint64s(context[_OLD]),
+        context[_N_OLD],
         uint64s(context[_HASHES] + 8),
         int64s(context[_NUMBERS]),
         t,
@@ -162,6 +164,7 @@ class HotPath:
             len(state.out),
         )
         context[_N_HASHES : _N_HASHES + len(sizes)] = sizes
+        context[_OLD], context[_N_OLD] = state.old_index.ctypes.data, len(state.old_index)
         context.view(np.uint64)[_K0], context.view(np.uint64)[_K1] = self.key
 
     @property
@@ -194,8 +197,7 @@ class HotPath:
         flags = context[_FLAGS]
         if flags:
             self.full = bool(flags & FULL_NOW)
-            if flags & GROW:
-                self.state.grow()
+            if self.state.mind(int(flags)):
                 self._wire()
         elif self.full:
             self.full = False
@@ -214,8 +216,9 @@ class HotPath:
         room = len(self.state.index) * 7 // 10
         while self.state.keys + n * self.state.plan.keys > room:  # no growth half-way
             self.state.grow()
-            self._wire()
             room = len(self.state.index) * 7 // 10
+        self.state.finish_growing()
+        self._wire()
         before: NDArray[np.int64] = np.empty(n, np.int64)
         flags: NDArray[np.int64] = np.zeros(n, np.int64)
         groups: NDArray[np.int64] = np.empty((n, len(LIST_PATHS)), np.int64)
