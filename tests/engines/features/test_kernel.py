@@ -130,7 +130,11 @@ def test_a_growing_index_changes_no_number(texts: list[str], seed: int) -> None:
     draw = random.Random(seed)
     grown = 0
     for i in range(120):
-        values = {"payer.account": f"a{draw.randrange(60)}", "payee.account": f"b{draw.randrange(60)}", "device.id": f"d{i}"}
+        values = {
+            "payer.account": f"a{draw.randrange(60)}",
+            "payee.account": f"b{draw.randrange(60)}",
+            "device.id": f"d{i}",
+        }
         event = Event(START + i * SECOND, {**dict.fromkeys(LAYOUT), **values, "amount": i, "kind": "qr"})
         assert same(calm.observe(event), live.observe(event))
         grown += len(live.state.old_index) > 0
