@@ -39,7 +39,6 @@ class Rule(NamedTuple):
     choices: frozenset[str] = frozenset()
     length_min: int = 0
     length_max: int = limits.TEXT_LENGTH_MAX
-    pattern: str | None = None
     least: float = -_EXACT
     most: float = _EXACT
 
@@ -142,9 +141,6 @@ def _text_flaws(words: ArrowColumn, rule: Rule) -> list[tuple[Mask, str]]:
         found.append((lengths < rule.length_min, "is empty" if rule.length_min == 1 else "is too short"))
     if lengths.max() > rule.length_max:
         found.append((lengths > rule.length_max, f"is longer than {rule.length_max} characters"))
-    if rule.pattern is not None:
-        fits = compute.match_substring_regex(words, rule.pattern)
-        found.append((~fits.to_numpy(zero_copy_only=False), f"does not look like {rule.pattern}"))
     if _has_control_bytes(words):
         holds = compute.match_substring_regex(words, _CONTROL)
         found.append((holds.to_numpy(zero_copy_only=False), "holds a control character"))
@@ -326,7 +322,7 @@ def _rule(path: str, kind: inspect.Type) -> Rule:
     rule = Rule(path, known.type, known.nullable, frozenset(known.choices))
     if isinstance(kind, inspect.StrType):
         most = rule.length_max if kind.max_length is None else kind.max_length
-        return rule._replace(length_min=kind.min_length or 0, length_max=most, pattern=kind.pattern)
+        return rule._replace(length_min=kind.min_length or 0, length_max=most)
     if isinstance(kind, (inspect.IntType, inspect.FloatType)):
         least = rule.least if kind.ge is None else kind.ge
         return rule._replace(least=least, most=rule.most if kind.le is None else kind.le)
