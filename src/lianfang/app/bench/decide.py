@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from lianfang.app.bench.history import replay_speed
+from lianfang.app.bench.host import cpu_times, disk_syncs, stolen_share
 from lianfang.app.bench.load import Plan, Result, drive, http
 from lianfang.app.bench.parts import in_process, part_costs
 from lianfang.app.bench.prepare import Prepared, prepare
@@ -68,6 +69,8 @@ def bench_decide(sizes: Sizes, json_file: Path | None, folder: Path | None = Non
 
 def _figures(sizes: Sizes, root: Path) -> list[Figure]:
     prepared = prepare(root / "node", sizes.accounts, sizes.entries, IDS)
+    disk = disk_syncs(root)
+    before = cpu_times()
     rounds: list[_Round] = []
     restart_s = 0.0
     with _Server(["decider", str(prepared.root)]) as node, _Server(["echo"]) as echo:
@@ -77,7 +80,8 @@ def _figures(sizes: Sizes, root: Path) -> list[Figure]:
             saturated = _measure(node, sizes, prepared.key, run=2 * i)
             steady = _measure(node, sizes, prepared.key, rate=sizes.rate, run=2 * i + 1)
             rounds.append(_Round(saturated, steady, _measure(echo, sizes, "", repeat=True)))
-    figures = [*_served(rounds, sizes), *_state(prepared, restart_s)]
+    stolen = stolen_share(before, cpu_times())
+    figures = [*_served(rounds, sizes), *disk, *stolen, *_state(prepared, restart_s)]
     count = min(sizes.requests, 200_000)
     figures += _in_child(in_process, prepared.root, sizes.entries, count, sizes.accounts)
     figures += _in_child(part_costs, prepared.root, sizes.entries, sizes.accounts)
@@ -100,6 +104,7 @@ def _served(rounds: list[_Round], sizes: Sizes) -> list[Figure]:
         Figure("p999_ms", middle(lambda r: r.steady.p999_ms), at, "<= 15"),
         Figure("steady_per_s", middle(lambda r: r.steady.per_s), "decisions/s", f"{sizes.rate:,} offered"),
         Figure("refused", sum(r.saturated.refused + r.steady.refused for r in rounds), "answers", "0"),
+        Figure("lost", sum(r.saturated.lost + r.steady.lost for r in rounds), "answers", "0"),
         Figure("echo_per_s", middle(lambda r: r.echo.per_s), "answers/s"),
         Figure("ratio_to_echo", middle(lambda r: r.saturated.per_s / max(r.echo.per_s, 1e-9)), "of echo"),
     ]

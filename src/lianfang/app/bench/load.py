@@ -48,6 +48,8 @@ class Result(msgspec.Struct):
     p99_ms: float = 0.0
     p999_ms: float = 0.0
     unanswered: int = 0
+    lost: int = 0
+    """Asked on connections that the server closed."""
 
 
 class _Client(asyncio.Protocol):
@@ -60,7 +62,7 @@ class _Client(asyncio.Protocol):
         self.transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.run.lost += len(self.sent)
+        self.run.lose(self)
 
     def data_received(self, data: bytes) -> None:
         data = self._tail + data
@@ -84,7 +86,6 @@ class _Run:
         self.latency = Histogram()
         self.result = Result()
         self.under_way = 0
-        self.lost = 0
         self.next = 0
         self.counting_from = float("inf")
 
@@ -99,6 +100,13 @@ class _Run:
         if counted:
             self.result.answered += good
             self.result.refused += answers - good
+
+    def lose(self, client: _Client) -> None:
+        """A connection has ended: what it was asked is not answered any more."""
+        if client in self.clients:
+            self.clients.remove(client)
+        self.result.lost += len(client.sent)
+        self.under_way -= len(client.sent)
 
     def send(self, due: int, planned: Sequence[float]) -> None:
         """Send `due` requests, a run of them to each connection in turn so that writes are few."""
@@ -130,7 +138,7 @@ async def _drive(plan: Plan, requests: Sequence[bytes]) -> Result:
     start = time.perf_counter()
     run.counting_from = start + plan.warm_s
     end = start + plan.warm_s + plan.seconds
-    while (now := time.perf_counter()) < end and run.sent_total < len(requests):
+    while (now := time.perf_counter()) < end and run.sent_total < len(requests) and run.clients:
         if plan.rate:
             i = run.sent_total
             while i < len(due_at) and start + due_at[i] <= now:
@@ -154,7 +162,8 @@ async def _drive(plan: Plan, requests: Sequence[bytes]) -> Result:
     result.unanswered = run.under_way
     if run.latency.count:
         result.p50_ms, result.p99_ms, result.p999_ms = (run.latency.percentile(p) / 1_000 for p in (50, 99, 99.9))
-    for client in run.clients:
+    for client in list(run.clients):
+        client.sent.clear()
         client.transport.close()
     return result
 

@@ -16,10 +16,14 @@ from typing import Final
 from lianfang.engines.hotpath import HotPath
 from lianfang.kernel.errors import EvidenceError
 
-_CHUNK: Final = 1 << 24
+_CHUNK: Final = 1 << 22
 
 
-def write_snapshot(hot: HotPath, path: Path, seq: int) -> None:
+GENTLE_BYTES_PER_S: Final = 96 << 20
+"""How fast a snapshot is written beside live payments: the journal's syncs must not wait behind it."""
+
+
+def write_snapshot(hot: HotPath, path: Path, seq: int, *, gentle: bool = False) -> None:
     """Write the state after journal record `seq`, synced, under a temporary name beside `path`. Its end is its CRC-32."""
     with path.with_suffix(".tmp").open("wb", buffering=0) as out:
         crc = 0
@@ -30,8 +34,12 @@ def write_snapshot(hot: HotPath, path: Path, seq: int) -> None:
             while view.nbytes:
                 chunk, view = view[:_CHUNK], view[_CHUNK:]
                 crc = zlib.crc32(chunk, crc)
+                began, size = time.monotonic(), chunk.nbytes
                 while chunk.nbytes:
                     chunk = chunk[out.write(chunk) :]
+                if gentle:
+                    os.fsync(out.fileno())
+                    time.sleep(max(0.0, size / GENTLE_BYTES_PER_S - (time.monotonic() - began)))
 
         hot.state.snapshot(write_all, {"seq": seq})
         hot.recent.snapshot(write_all)
@@ -102,7 +110,7 @@ class Snapshots:
                 os.nice(10)
                 if hasattr(os, "sched_setaffinity"):  # not on the decider's own processor
                     os.sched_setaffinity(0, range(os.cpu_count() or 1))
-                write_snapshot(self._hot, self._path, seq)
+                write_snapshot(self._hot, self._path, seq, gentle=True)
                 status = 0
             finally:
                 os._exit(status)

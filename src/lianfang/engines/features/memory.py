@@ -35,8 +35,8 @@ SCRATCH: Final = FREE_ROWS + 512
 """Row addresses of the payment in hand, by key; its key hashes follow."""
 SCRATCH_HASHES: Final = SCRATCH + 512
 FIRST_WORD: Final = SCRATCH_HASHES + 512
-CLASS_MIN: Final = 4
-"""The smallest ring has 16 words, 128 bytes."""
+CLASS_MIN: Final = 3
+"""The smallest ring has 8 words, one cache line."""
 
 
 @njit(inline="always")

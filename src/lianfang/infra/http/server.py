@@ -231,6 +231,7 @@ class Connection(asyncio.Protocol):
             transport.abort()
         elif self._paused and len(slots) <= self._limits.pipelined // 2:
             self._paused = False
+            self.since = self._server.clock()  # the rest of a request may have waited behind the pause
             transport.resume_reading()
 
     def refuse(self, answer: bytes) -> None:
