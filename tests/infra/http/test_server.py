@@ -619,3 +619,40 @@ def test_a_stop_sends_what_is_owed() -> None:
 def _no_loop_left() -> Iterator[None]:
     yield
     asyncio.set_event_loop(None)
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.sent += bytes(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+def test_a_read_that_ends_in_another_head_than_it_began_in_is_no_long_head() -> None:
+    house = House(Limits(head_bytes=1_000))
+    connection, wire = Connection(house.server), Wire()
+    connection.connection_made(wire)
+    one = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 300\r\n\r\n" + b"b" * 300
+    stream = one * 40
+    cuts = [0, 20, 20 + 8 * len(one), 20 + 30 * len(one), len(stream)]  # each cut lies in a head; reads exceed head_bytes
+    for start, end in zip(cuts, cuts[1:], strict=False):
+        connection.data_received(stream[start:end])
+    assert wire.sent.count(b"HTTP/1.1 200 OK") == 40
+    assert not wire.closed

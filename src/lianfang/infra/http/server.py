@@ -75,6 +75,8 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._closing = False
         self._paused = False
+        self._begun = 0
+        """Requests begun."""
         self._lingering = False
         self.since = server.clock()
         self._reset()
@@ -109,10 +111,10 @@ class Connection(asyncio.Protocol):
         if not self.reading:
             self.reading = True
             self.since = self._server.clock()
-        in_head = self._in_head
+        unfinished = self._begun if self._in_head else -1
         try:
             self._parser.feed_data(data)
-            if in_head and self._in_head:  # the parser keeps an unfinished line to itself, of any length
+            if self._in_head and self._begun == unfinished:  # the parser keeps an unfinished line to itself, of any length
                 self._count_head(len(data))
         except httptools.HttpParserUpgrade:  # asked for and not given (RFC 9110, 7.8): the request itself is answered
             self._closing = True
@@ -140,6 +142,7 @@ class Connection(asyncio.Protocol):
         if not self.reading:  # it follows another one in the same bytes
             self.since = self._server.clock()
         self._reset()
+        self._begun += 1
         self.reading = self._in_head = True
 
     def on_url(self, url: bytes) -> None:
