@@ -42,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     commit_window_us: Annotated[int, Meta(ge=0, le=1_000)] = 0
     segment_mb: Annotated[int, Meta(ge=1, le=256)] = 64
     snapshot_every_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
-    snapshot_every_records: Annotated[int, Meta(ge=1_000, le=1 << 30)] = 300_000
+    snapshot_every_records: Annotated[int, Meta(ge=1_000, le=1 << 30)] = 1_000_000
     connections_max: Annotated[int, Meta(ge=1, le=65_536)] = 4_096
     decider_cpu: Annotated[int, Meta(ge=-1, le=4_095)] = -1
     log_level: Literal["debug", "info", "warning", "error"] = "info"

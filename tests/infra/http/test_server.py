@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -651,8 +652,14 @@ def test_a_read_that_ends_in_another_head_than_it_began_in_is_no_long_head() -> 
     connection.connection_made(wire)
     one = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 300\r\n\r\n" + b"b" * 300
     stream = one * 40
-    cuts = [0, 20, 20 + 8 * len(one), 20 + 30 * len(one), len(stream)]  # each cut lies in a head; reads exceed head_bytes
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    cuts = [
+        0,
+        20,
+        20 + 8 * len(one),
+        20 + 30 * len(one),
+        len(stream),
+    ]  # each cut lies in a head; reads exceed head_bytes
+    for start, end in itertools.pairwise(cuts):
         connection.data_received(stream[start:end])
     assert wire.sent.count(b"HTTP/1.1 200 OK") == 40
     assert not wire.closed

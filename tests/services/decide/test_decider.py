@@ -299,7 +299,7 @@ def test_reliving_the_journal_gives_the_same_state(asked: list[tuple[int, int, i
             continue
         assert answer.action in ACTIONS
     for seq, (_, _, parts) in enumerate(first.journal.records, 1):
-        assert second.decider.relive(seq, parts)
+        assert second.decider.relive([(seq, parts)]) == 0
     assert np.array_equal(first.hot.recent.ids, second.hot.recent.ids)
     assert first.hot.state.counters == second.hot.state.counters
     second.journal.records = list(first.journal.records)
@@ -314,9 +314,9 @@ def test_a_journal_that_disagrees_is_noticed() -> None:
     first, second = Bench(book), Bench(book)
     for i in range(2):
         first.ask(payment(f"p{i}", payer={"account": "a"}))
-    assert second.decider.relive(1, first.journal.records[0][2])
+    assert second.decider.relive([(1, first.journal.records[0][2])]) == 0
     raw, answer, _ = first.journal.records[1][2]
-    assert not second.decider.relive(2, (raw, answer, np.array([9.0]).tobytes()))
+    assert second.decider.relive([(2, (raw, answer, np.array([9.0]).tobytes()))]) == 1
 
 
 EDGES = ["0001-01-01T00:00:00+23:59", "1600-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z", TIME]

@@ -85,7 +85,7 @@ def _figures(sizes: Sizes, root: Path) -> list[Figure]:
     count = min(sizes.requests, 200_000)
     figures += _in_child(in_process, prepared.root, sizes.entries, count, sizes.accounts)
     figures += _in_child(part_costs, prepared.root, sizes.entries, sizes.accounts)
-    figures += _in_child(replay_speed, root / "history.parquet", sizes.accounts, sizes.replay)
+    figures += _in_child(replay_speed, root / "history.parquet", max(sizes.accounts // 10, 1_000), sizes.replay)
     return figures
 
 

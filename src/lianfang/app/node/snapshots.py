@@ -19,7 +19,7 @@ from lianfang.kernel.errors import EvidenceError
 _CHUNK: Final = 1 << 22
 
 
-GENTLE_BYTES_PER_S: Final = 96 << 20
+GENTLE_BYTES_PER_S: Final = 192 << 20
 """How fast a snapshot is written beside live payments: the journal's syncs must not wait behind it."""
 
 

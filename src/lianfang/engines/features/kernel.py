@@ -85,6 +85,7 @@ def _locate(plan, mem, index, slots, old, old_slots, hashes):
                 row = _new_row(plan, mem, index, slots, h, k)
             else:
                 prefetch(mem, row + 8)
+                prefetch(mem, row + 16)
         mem[SCRATCH + k] = row
     for k in range(plan[0]):
         row = mem[SCRATCH + k]

@@ -18,7 +18,7 @@ from lianfang.engines.features.kernel import FULL_NOW, observe
 from lianfang.engines.keyed import HashKey, hash_fields, mix
 from lianfang.engines.keyed.siphash import SEPARATOR
 from lianfang.engines.lookup import EMPTY_TABLE, RecentIds, Table, probe, recall
-from lianfang.engines.native import float64s, int64s, uint64s
+from lianfang.engines.native import float64s, int64s, pointer, prefetch, uint64s
 from lianfang.wire import SUBJECTS
 
 FRESH: Final = -1
@@ -39,10 +39,17 @@ def _look_up(lists, kinds, places, hashes, groups):
 
     Subject i has kind `kinds[i]` and hash `hashes[places[i]]`, 0 for null.
     """
+    slots = u(lists.shape[0] // 2 - 1)
+    table = pointer(lists)
+    for i in range(kinds.shape[0]):  # ask for all slots before looking at one
+        h = hashes[places[i]]
+        if h != u(0):
+            h = mix(h, u(kinds[i]))
+            prefetch(table, np.int64((h & slots) * u(2)))
+        groups[i] = np.int64(h)
     listed = False
     for i in range(kinds.shape[0]):
-        h = hashes[places[i]]
-        groups[i] = probe(lists, mix(h, u(kinds[i]))) if h != u(0) else -1
+        groups[i] = probe(lists, u(groups[i])) if groups[i] != 0 else -1
         listed = listed or groups[i] >= 0
     return listed
 
@@ -97,7 +104,7 @@ def _journey(text, context, seq, t, mask):
 
 
 @njit(cache=True, nogil=True)
-def _journeys(texts, ends, context, seq, times, masks, numbers, before, flags, groups, out):
+def _journeys(texts, ends, context, seqs, times, masks, numbers, before, flags, groups, out):
     """`_journey` for n payments in turn, without Python in between. `texts[ends[i - 1]:ends[i]]` is the text of payment i."""
     own = carray(int64s(context[_NUMBERS]), (numbers.shape[1],))
     features = carray(float64s(context[_OUT]), (context[_N_OUT],))
@@ -105,7 +112,7 @@ def _journeys(texts, ends, context, seq, times, masks, numbers, before, flags, g
     start = 0
     for i in range(times.shape[0]):
         own[:] = numbers[i]
-        before[i] = _journey(texts[start : ends[i]], context, seq + i, times[i], masks[i])
+        before[i] = _journey(texts[start : ends[i]], context, seqs[i], times[i], masks[i])
         start = ends[i]
         if before[i] < 0:
             flags[i] = context[_FLAGS] | (LISTED if context[_LISTED] else 0)
@@ -206,12 +213,12 @@ class HotPath:
     def step_many(
         self,
         texts: Sequence[bytes],
-        seq: int,
+        seqs: NDArray[np.int64],
         at: NDArray[np.int64],
         masks: NDArray[np.int64],
         numbers: NDArray[np.int64],
     ) -> Steps:
-        """`step` for payments in turn, seqs from `seq` on; `numbers` int64[n, integers]. For histories, not for the door."""
+        """`step` for payments in turn; `numbers` int64[n, integers]. For histories and restarts, not for the door."""
         n = len(texts)
         room = len(self.state.index) * 7 // 10
         while self.state.keys + n * self.state.plan.keys > room:  # no growth half-way
@@ -225,7 +232,7 @@ class HotPath:
         out: NDArray[np.float64] = np.empty((n, len(self.state.out)))
         ends: NDArray[np.int64] = np.cumsum([len(text) for text in texts], dtype=np.int64)
         joined = np.frombuffer(b"".join(texts), np.uint8)
-        _journeys(joined, ends, self._context, seq, at, masks, numbers, before, flags, groups, out)
+        _journeys(joined, ends, self._context, seqs, at, masks, numbers, before, flags, groups, out)
         return Steps(before, flags, groups, out)
 
     def take(self, steps: Steps, i: int) -> None:

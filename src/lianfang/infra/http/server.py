@@ -114,7 +114,9 @@ class Connection(asyncio.Protocol):
         unfinished = self._begun if self._in_head else -1
         try:
             self._parser.feed_data(data)
-            if self._in_head and self._begun == unfinished:  # the parser keeps an unfinished line to itself, of any length
+            if (
+                self._in_head and self._begun == unfinished
+            ):  # the parser keeps an unfinished line to itself, of any length
                 self._count_head(len(data))
         except httptools.HttpParserUpgrade:  # asked for and not given (RFC 9110, 7.8): the request itself is answered
             self._closing = True

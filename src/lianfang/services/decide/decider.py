@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from lianfang.engines.hotpath import FRESH, HotPath
+import numpy as np
+from numpy.typing import NDArray
+
+from lianfang.engines.hotpath import FRESH, HotPath, Steps
 from lianfang.engines.hotpath.journey import LIST_PATHS
 from lianfang.engines.rules import NO_HITS, Hits
 from lianfang.engines.scoring import Scorer
@@ -255,13 +258,27 @@ class Decider:
         same = len(parts) >= 2 and read_payment(parts[0]).id == payment_id
         return (seq, parts[1]) if same else None
 
-    def relive(self, seq: int, parts: tuple[bytes, ...]) -> bool:
-        """Count a journaled decision again after a restart. False if its features come out otherwise than recorded."""
-        payment = read_payment(parts[0])
-        row = self.book.flatten(payment)
-        if self.hot.step(self._text(row), seq, row[self._at], self.book.mask(row), self.book.numbers(row)) != FRESH:
-            return True
-        return len(parts) < 3 or self.hot.features.tobytes() == parts[2]
+    def step_rows(self, rows: list[Row], seqs: NDArray[np.int64]) -> Steps:
+        """Count payments in turn, many at once: a history's, or the journal's after a restart."""
+        book = self.book
+        masks: NDArray[np.int64] = np.zeros(len(rows), np.int64)
+        if book.plan.filters:
+            masks[:] = [book.mask(row) for row in rows]
+        numbers = np.array([book.numbers(row) for row in rows], np.int64).reshape(len(rows), -1)
+        at = np.array([row[self._at] for row in rows], np.int64)
+        return self.hot.step_many([self._text(row) for row in rows], seqs, at, masks, numbers)
+
+    def relive(self, records: Sequence[tuple[int, tuple[bytes, ...]]]) -> int:
+        """Count journaled decisions (seq, parts) again, in order; how many features come out otherwise than recorded."""
+        if not records:
+            return 0
+        rows = [self.book.flatten(read_payment(parts[0])) for _, parts in records]
+        steps = self.step_rows(rows, np.array([seq for seq, _ in records], np.int64))
+        fresh = (steps.before == FRESH).tolist()
+        found = steps.features
+        return sum(
+            fresh[i] and len(parts) > 2 and found[i].tobytes() != parts[2] for i, (_, parts) in enumerate(records)
+        )
 
     def without_quarantine(self) -> None:
         """Give quarantined rules another chance, at an operator's word."""

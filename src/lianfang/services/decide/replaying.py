@@ -67,7 +67,6 @@ class Replayer:
 
     def __init__(self, book: RuleBook, hot: HotPath, scorer: Scorer) -> None:
         self.decider = Decider(book, hot, _Nowhere(), scorer, _no_clock)
-        self._text = hot.text(book.layout)
         self._time = book.layout.index("time")
         self._seq = 0
 
@@ -113,15 +112,9 @@ class Replayer:
         )
 
     def _step(self, rows: list[Row]) -> Steps:
-        book, time = self.decider.book, self._time
         first = self._seq + 1
         self._seq += len(rows)
-        masks: NDArray[np.int64] = np.zeros(len(rows), np.int64)
-        if book.plan.filters:
-            masks[:] = [book.mask(row) for row in rows]
-        numbers = np.array([book.numbers(row) for row in rows], np.int64).reshape(len(rows), -1)
-        at = np.array([row[time] for row in rows], np.int64)
-        return self.decider.hot.step_many([self._text(row) for row in rows], first, at, masks, numbers)
+        return self.decider.step_rows(rows, np.arange(first, self._seq + 1, dtype=np.int64))
 
 
 def _no_clock() -> int:
