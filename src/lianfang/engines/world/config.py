@@ -45,7 +45,7 @@ class WorldConfig(Part, kw_only=True, frozen=True):
 def demo_config(seed: int = 1, start: int = WorldConfig().start, id_prefix: str = "demo") -> WorldConfig:
     """A small world to look at: 2,000 people, about 3,600 payments a day, two a minute of its own time.
 
-    Crime is some ten times what the default world has (about 2 % of payments), so that a stream sped up to 30 payments
+    Crime is some twenty times what the default world has (about 5 % of payments), so that a stream sped up to 30 payments
     a second shows something suspicious every second or two. At that pace two minutes are a day: let it start weeks
     before now and its own clock will not overtake the node's.
     """
@@ -56,6 +56,6 @@ def demo_config(seed: int = 1, start: int = WorldConfig().start, id_prefix: str 
         members=4,
         days=365,
         start=start,
-        scams_per_day=6.0,
+        scams_per_day=14.0,
         id_prefix=id_prefix,
     )
