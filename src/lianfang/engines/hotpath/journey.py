@@ -67,20 +67,20 @@ def look_up_many(lists, kinds, hashes):
 
 # Words of the context: addresses, sizes and the key, passed as one array because each array in a call costs 80 ns.
 _HASHES, _IDS, _IDS_STATE, _LISTS, _KINDS, _PLACES, _GROUPS, _PLAN, _MEM, _INDEX, _NUMBERS, _OUT = range(12)
-_N_HASHES, _N_IDS, _N_LISTS, _N_PATHS, _N_INDEX, _N_OUT, _K0, _K1, _LISTED, _FLAGS, _OLD, _N_OLD = range(12, 24)
-_WORDS: Final = 24
+_N_HASHES, _N_IDS, _N_LISTS, _N_PATHS, _N_INDEX, _N_OUT, _K0, _K1, _OLD, _N_OLD = range(12, 22)
+_WORDS: Final = 22
 
 
 @njit(cache=True, nogil=True)
 def _journey(text, context, seq, t, mask):
-    """The seq of the earlier answer, or -1; then `context` says whether a list knows a subject, and `observe`'s flags."""
+    """The seq of the earlier answer (>= 0), or -1 less the flags: those of `observe`, and `LISTED`."""
     hashes = carray(uint64s(context[_HASHES]), (context[_N_HASHES],))
     hash_fields(text, u(context[_K0]), u(context[_K1]), hashes)
     ids = carray(uint64s(context[_IDS]), (2, context[_N_IDS]))
     before = recall(ids, carray(int64s(context[_IDS_STATE]), (2,)), hashes[0], seq)
     if before >= 0:
         return before
-    context[_FLAGS] = observe(
+    flags = observe(
         int64s(context[_PLAN]),
         int64s(context[_MEM]),
         uint64s(context[_INDEX]),
@@ -94,13 +94,13 @@ def _journey(text, context, seq, t, mask):
         float64s(context[_OUT]),
         context[_N_OUT],
     )
-    context[_LISTED] = 0
     if context[_N_LISTS] > 4:
         paths = (context[_N_PATHS],)
         lists = carray(uint64s(context[_LISTS]), (context[_N_LISTS],))
         places, groups = carray(int64s(context[_PLACES]), paths), carray(int64s(context[_GROUPS]), paths)
-        context[_LISTED] = 1 if _look_up(lists, carray(int64s(context[_KINDS]), paths), places, hashes, groups) else 0
-    return -1
+        if _look_up(lists, carray(int64s(context[_KINDS]), paths), places, hashes, groups):
+            flags |= LISTED
+    return -1 - flags
 
 
 @njit(cache=True, nogil=True)
@@ -112,11 +112,12 @@ def _journeys(texts, ends, context, seqs, times, masks, numbers, before, flags, 
     start = 0
     for i in range(times.shape[0]):
         own[:] = numbers[i]
-        before[i] = _journey(texts[start : ends[i]], context, seqs[i], times[i], masks[i])
+        answered = _journey(texts[start : ends[i]], context, seqs[i], times[i], masks[i])
+        before[i] = max(answered, -1)
         start = ends[i]
-        if before[i] < 0:
-            flags[i] = context[_FLAGS] | (LISTED if context[_LISTED] else 0)
-            if context[_LISTED]:
+        if answered < 0:
+            flags[i] = -1 - answered
+            if flags[i] & LISTED:
                 groups[i] = found
             out[i] = features
 
@@ -196,18 +197,17 @@ class HotPath:
         own = self.state.numbers
         for i, number in enumerate(numbers):
             own[i] = number
-        context = self._context
-        before = _journey(text, context, seq, at, mask)
-        if before != FRESH:
-            return before  # type: ignore[no-any-return]
-        self.listed = context[_LISTED] != 0
-        flags = context[_FLAGS]
-        if flags:
-            self.full = bool(flags & FULL_NOW)
-            if self.state.mind(int(flags)):
-                self._wire()
-        elif self.full:
-            self.full = False
+        before: int = _journey(text, self._context, seq, at, mask)
+        if before == FRESH:
+            self.listed = self.full = False
+            return FRESH
+        if before >= 0:
+            return before
+        flags = -1 - before
+        self.listed = flags & LISTED != 0
+        self.full = flags & FULL_NOW != 0
+        if self.state.mind(flags):
+            self._wire()
         return FRESH
 
     def step_many(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
 import msgspec
@@ -51,14 +51,8 @@ class Authorize(Protocol):
     def __call__(self, header: bytes | None, scope: str, cost: int) -> None: ...
 
 
-class Owed(NamedTuple):
-    """An answer that leaves when record `seq` is durable."""
-
-    seq: int
-    slot: Slot
-    answer: bytes
-    since: int
-    payments: int
+Owed = tuple[int, Slot, bytes, int, int]
+"""An answer that leaves when a record is durable: that record's seq, slot, answer, asked at (ticks), payments in it."""
 
 
 class Door:
@@ -130,7 +124,8 @@ class Door:
         return problem(404, "not-found", "there is nothing at this path; GET /openapi.json lists what there is")
 
     def _decide(self, request: Request, slot: Slot) -> bytes | None:
-        _only(request, b"POST")
+        if request.method != b"POST":
+            _only(request, b"POST")
         since = self._ticks()
         body = _json(request)
         if body[:1] == b"[" or body.lstrip()[:1] == b"[":
@@ -216,7 +211,7 @@ class Door:
         if seq <= self._journal.durable_seq:  # asked before and long durable
             slot.answer = answer
             return
-        self._owed.append(Owed(seq, slot, answer, since, payments))
+        self._owed.append((seq, slot, answer, since, payments))
         self._journal.commit_soon()
 
     def on_durable(self, up_to: int) -> None:
@@ -225,7 +220,7 @@ class Door:
         now = self._ticks()
         took = self._took_ns
         touched: dict[Any, None] = {}
-        while owed and owed[0].seq <= up_to:
+        while owed and owed[0][0] <= up_to:
             _, slot, answer, since, payments = owed.popleft()
             slot.answer = answer
             touched[slot.connection] = None
@@ -240,9 +235,9 @@ class Door:
         """Nothing that waits can be promised. The decisions are kept: the same payment asked again gets the same answer."""
         touched: dict[Any, None] = {}
         refusal = problem(503, error.code, str(error), headers=(("Retry-After", "1"),))
-        for one in self._owed:
-            one.slot.answer = refusal
-            touched[one.slot.connection] = None
+        for _, slot, *_ in self._owed:
+            slot.answer = refusal
+            touched[slot.connection] = None
             self.refused[error.code] += 1
         self._owed.clear()
         for connection in touched:

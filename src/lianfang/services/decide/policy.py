@@ -113,7 +113,7 @@ def _is_lifted(reason: Reason) -> bool:
     return reason.source in LIFTED and reason.action != "block"
 
 
-def _weight(reason: Reason, lifted: bool) -> tuple[int, int, str, str, str]:
+def _weight(reason: Reason, lifted: bool) -> tuple[int, int, str, str, str, str, str]:
     counts = reason.action is not None and not (lifted and _is_lifted(reason))
     rank = SEVERITY[reason.action] if counts and reason.action else -1
-    return (-rank, -reason.points, reason.code, reason.name, reason.en)
+    return (-rank, -reason.points, reason.code, reason.name, reason.source, reason.en, reason.action or "")
