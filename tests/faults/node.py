@@ -59,6 +59,7 @@ class Decider:
             "feature_memory_mb": 256,
             "ids_remembered": 65_536,
             "segment_mb": 1,
+            "segments_ahead": 2,
         }
         self._settings |= settings
         self.port = 0

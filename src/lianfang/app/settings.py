@@ -41,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule_budget_us: Annotated[int, Meta(ge=10, le=1_000_000)] = 1_000
     commit_window_us: Annotated[int, Meta(ge=0, le=1_000)] = 0
     segment_mb: Annotated[int, Meta(ge=1, le=256)] = 64
+    segments_ahead: Annotated[int, Meta(ge=1, le=64)] = 4
     snapshot_every_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
     snapshot_every_records: Annotated[int, Meta(ge=1_000, le=1 << 30)] = 1_000_000
     connections_max: Annotated[int, Meta(ge=1, le=65_536)] = 4_096
@@ -63,6 +64,7 @@ HELP: Final = {
     "rule_budget_us": "A rule slower than this three times in a row is quarantined.",
     "commit_window_us": "How long a commit waits for company. 0: not at all; groups form by themselves under load.",
     "segment_mb": "Size of a journal segment.",
+    "segments_ahead": "Empty segments kept ready, so that a burst does not wait for the disk to be filled with zeros.",
     "snapshot_every_s": "Feature state is written to disk so often ...",
     "snapshot_every_records": "... and after so many payments, whichever comes first. Bounds the time of a restart.",
     "connections_max": "Connections the decider serves at once.",

@@ -39,6 +39,8 @@ WATCH_S: Final = 0.2
 RETRY_S: Final = 1.0
 """How often it tries a failed journal again."""
 WARM_PAYMENTS: Final = 64
+SWITCH_S: Final = 0.001
+"""How long the decider keeps Python's lock from the thread that fills segments; 5 ms, the default, starves it."""
 RELIVE_BATCH: Final = 2_048
 """Journaled payments counted together after a restart."""
 _read_keys: Final = msgspec.json.Decoder(tuple[ApiKey, ...]).decode
@@ -80,7 +82,9 @@ class DeciderProcess:
             memory_bytes=self.settings.feature_memory_mb << 20,
             ids_remembered=self.settings.ids_remembered,
         )
-        self.journal, recovery = JournalWriter.open(self.files.journal, segment_bytes=self.settings.segment_mb << 20)
+        self.journal, recovery = JournalWriter.open(
+            self.files.journal, segment_bytes=self.settings.segment_mb << 20, ahead=self.settings.segments_ahead
+        )
         self._tell(recovery)
         self.decider = Decider(
             book, self.hot, self.journal, NoModel(), ticks_ns, rule_budget_us=self.settings.rule_budget_us
@@ -285,6 +289,7 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    sys.setswitchinterval(SWITCH_S)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
