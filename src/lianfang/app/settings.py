@@ -61,7 +61,7 @@ HELP: Final = {
     "ids_remembered": "How many of the last payment ids repeat the same answer, at least.",
     "deadline_ms": "A payment of a batch that waits longer gets the policy's `late` action.",
     "waiting_max": "Answers waiting to become durable; past it payments are refused with 503.",
-    "rule_budget_us": "A rule slower than this three times in a row is quarantined.",
+    "rule_budget_us": "When all rules together overrun this often, one that is slower three times in a row is quarantined.",
     "commit_window_us": "How long a commit waits for company. 0: not at all; groups form by themselves under load.",
     "segment_mb": "Size of a journal segment.",
     "segments_ahead": "Empty segments kept ready, so that a burst does not wait for the disk to be filled with zeros.",

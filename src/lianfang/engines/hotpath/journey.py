@@ -23,9 +23,6 @@ from lianfang.wire import SUBJECTS
 
 FRESH: Final = -1
 """The payment was not answered before: its features are in `features`, and it is counted."""
-ALREADY: Final = 0
-"""Results from here on are the seq of the answer given before; nothing was counted."""
-
 LISTED: Final = 4
 """Flag of `Steps`, beside `FULL_NOW`: a list knows a subject of the payment."""
 
