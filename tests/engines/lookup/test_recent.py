@@ -37,6 +37,15 @@ def test_it_never_forgets_the_last_n_and_never_tells_a_wrong_seq(remember: int, 
         assert recent.peek(h) == given_seq[h]
 
 
+def test_the_emptied_generation_is_empty_whenever_its_turn_comes() -> None:
+    recent = RecentIds(8)
+    for h in range(1, 1_001):
+        younger = recent.state[0]
+        ask(recent, h, h)
+        if recent.state[0] != younger:
+            assert np.count_nonzero(recent.ids[recent.state[0], ::2]) == 1, "the one just remembered"
+
+
 def test_there_are_two_generations_and_then_forgetting() -> None:
     recent = RecentIds(8)
     for h in range(1, 1_001):
@@ -44,7 +53,8 @@ def test_there_are_two_generations_and_then_forgetting() -> None:
     assert all(recent.peek(h) == h for h in range(1_000 - 7, 1_001))
     remembered = sum(recent.peek(h) >= 0 for h in range(1, 1_001))
     assert 8 <= remembered <= 16
-    assert np.count_nonzero(recent.ids[:, ::2]) == remembered
+    counted = [recent.state[0], (recent.state[0] + 2) % 3]
+    assert np.count_nonzero(recent.ids[counted, ::2]) == remembered
 
 
 def test_asking_counts_nothing() -> None:

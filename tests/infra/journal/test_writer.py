@@ -30,6 +30,24 @@ def test_what_is_appended_is_read_back_in_order_across_segments(tmp_path: Path) 
     assert (report.first_at, report.last_at) == (1_001, 1_040)
 
 
+def test_every_write_goes_on_with_zeros_to_the_end_of_its_page(tmp_path: Path) -> None:
+    """Blanks are not in the page cache: a page written in part would have to be read first."""
+    ends: list[int] = []
+
+    class Watched(FaultyFiles):
+        def pwrite(self, fd: int, data: bytes | memoryview, offset: int) -> int:
+            ends.append(offset + len(data))
+            return super().pwrite(fd, data, offset)
+
+    journal, _ = JournalWriter.open(tmp_path, segment_bytes=4 * SMALL, files=Watched())
+    for seq in range(1, 30):
+        journal.append(DECISION, seq, body(seq))
+        journal.commit_now()
+    journal.close()
+    assert {end % 4096 for end in ends} == {0}
+    assert len(read_all(tmp_path)[0]) == 29
+
+
 def test_each_segment_says_where_the_one_before_it_ends(tmp_path: Path) -> None:
     fill(tmp_path, 40)
     firsts = segment_list(tmp_path)

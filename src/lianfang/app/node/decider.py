@@ -17,6 +17,7 @@ import pyarrow as pa
 import structlog
 import uvloop
 
+from lianfang.app.node.ahead import TouchedAhead
 from lianfang.app.node.clock import WallClock, ticks_ns, ticks_s
 from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.metrics import metrics_page
@@ -92,6 +93,7 @@ class DeciderProcess:
         self.snapshots = Snapshots(self.hot, self.files.snapshot)
         self._recover()
         _warm_up(book, self.hot)
+        self.touched = self._touch_ahead()
         self.keys = KeyRing(self._load_keys(), self.wall, ticks_s)
         self.door = self._open_door()
         self.journal.attach(loop, self.door.on_durable, self.door.on_failed, window_us=self.settings.commit_window_us)
@@ -203,6 +205,12 @@ class DeciderProcess:
                 f"{self.mismatches} payments counted otherwise than recorded (the feature declarations changed?)"
             )
 
+    def _touch_ahead(self) -> TouchedAhead:
+        state = self.hot.state
+        touched = TouchedAhead(state.mem.ctypes.data, state.mem.nbytes, lambda: state.arena_bytes)
+        touched.start()
+        return touched
+
     def _tell(self, recovery: Recovery) -> None:
         text = "; ".join(recovery.sentences()) or "sound"
         log.info("journal", recovery=text)
@@ -239,6 +247,7 @@ class DeciderProcess:
         except (DependencyError, OSError) as why:
             log.error("stopped without a snapshot; the next start replays the journal", why=str(why))
         finally:
+            self.touched.stop()
             self.journal.close()
         log.info("stopped", seq=self.journal.next_seq - 1)
 
@@ -305,6 +314,7 @@ def main(settings: Settings) -> int:
     """Run a decider; the exit status."""
     if settings.decider_cpu >= 0 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {settings.decider_cpu})
+    pa.set_memory_pool(pa.system_memory_pool())  # the other pool's threads take the processor for milliseconds
     process: Any = None
 
     async def run() -> None:

@@ -110,9 +110,14 @@ class FeatureState:
         return int(self.mem[memory.KEYS])
 
     @property
+    def arena_bytes(self) -> int:
+        """The arena up to its highest word ever used."""
+        return int(self.mem[memory.BUMP]) * 8
+
+    @property
     def used_bytes(self) -> int:
-        """Memory in use: arena up to its highest word, and the index."""
-        return int(self.mem[memory.BUMP]) * 8 + self.index.nbytes + self.old_index.nbytes
+        """Memory in use: arena and index."""
+        return self.arena_bytes + self.index.nbytes + self.old_index.nbytes
 
     @property
     def counters(self) -> dict[str, int]:

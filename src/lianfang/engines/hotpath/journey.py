@@ -73,7 +73,7 @@ def _journey(text, context, seq, t, mask):
     """The seq of the earlier answer (>= 0), or -1 less the flags: those of `observe`, and `LISTED`."""
     hashes = carray(uint64s(context[_HASHES]), (context[_N_HASHES],))
     hash_fields(text, u(context[_K0]), u(context[_K1]), hashes)
-    ids = carray(uint64s(context[_IDS]), (2, context[_N_IDS]))
+    ids = carray(uint64s(context[_IDS]), (3, context[_N_IDS]))
     before = recall(ids, carray(int64s(context[_IDS_STATE]), (2,)), hashes[0], seq)
     if before >= 0:
         return before

@@ -1,7 +1,7 @@
-"""Which payments were answered, and where: the last N ids at least, 2 N at most, 16 bytes each at half load.
+"""Which payments were answered, and where: the last N ids at least, 2 N at most, 24 bytes each at half load.
 
-Two generations: ids go into the younger; when it is full the older one is emptied and becomes the younger. Nothing is
-ever moved or deleted singly, so the cost of a payment stays the same.
+Three generations: ids go into the younger; when it is full the oldest is forgotten, and the third, emptied a little with
+each id until then, becomes the younger. Nothing is moved or deleted singly, so the cost of a payment stays the same.
 """
 
 from __future__ import annotations
@@ -17,44 +17,50 @@ from numpy.typing import NDArray
 from lianfang.kernel.errors import EvidenceError
 
 
-@njit(cache=True, nogil=True)
-def recall(ids, state, h, seq):
-    """The seq remembered for id hash `h`, or -1 after remembering `seq` for it.
-
-    `ids` uint64[2, 2 * slots]; `state` int64[2]: the younger generation, and how many it holds.
-    """
+@njit(inline="always")
+def _find(ids, state, h):
+    """The seq of id hash `h` in the younger generation or the one before, or -1."""
     slots = u(ids.shape[1] // 2 - 1)
     for back in range(2):
-        generation = (state[0] + back) & 1
+        generation = (state[0] + 2 * back) % 3
         i = h & slots
         while ids[generation, i * u(2)] != u(0):
             if ids[generation, i * u(2)] == h:
                 return np.int64(ids[generation, i * u(2) + u(1)])
             i = (i + u(1)) & slots
-    if state[1] * 2 >= ids.shape[1] // 2:
-        state[0] = 1 - state[0]
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def recall(ids, state, h, seq):
+    """The seq remembered for id hash `h`, or -1 after remembering `seq` for it.
+
+    `ids` uint64[3, 2 * slots]; `state` int64[2]: the younger generation, and how many it holds. Before it stands the
+    older one, after it the one that is being emptied: 4 words with each id, all of it by the time it is needed.
+    """
+    before = _find(ids, state, h)
+    if before >= 0:
+        return before
+    slots = u(ids.shape[1] // 2 - 1)
+    if state[1] * 4 >= ids.shape[1]:
+        state[0] = (state[0] + 1) % 3
         state[1] = 0
-        ids[state[0], :] = u(0)
-    generation = state[0]
+    empty = (state[0] + 1) % 3
+    first = state[1] * 4
+    for word in range(first, first + 4):
+        ids[empty, word] = u(0)
     i = h & slots
-    while ids[generation, i * u(2)] != u(0):
+    while ids[state[0], i * u(2)] != u(0):
         i = (i + u(1)) & slots
-    ids[generation, i * u(2)] = h
-    ids[generation, i * u(2) + u(1)] = u(seq)
+    ids[state[0], i * u(2)] = h
+    ids[state[0], i * u(2) + u(1)] = u(seq)
     state[1] += 1
     return -1
 
 
 @njit(cache=True, nogil=True)
-def _peek(ids, h):
-    slots = u(ids.shape[1] // 2 - 1)
-    for generation in range(2):
-        i = h & slots
-        while ids[generation, i * u(2)] != u(0):
-            if ids[generation, i * u(2)] == h:
-                return np.int64(ids[generation, i * u(2) + u(1)])
-            i = (i + u(1)) & slots
-    return -1
+def _peek(ids, state, h):
+    return _find(ids, state, h)
 
 
 class RecentIds:
@@ -64,12 +70,12 @@ class RecentIds:
         slots = 2
         while slots < 2 * remember:
             slots *= 2
-        self.ids: NDArray[np.uint64] = np.zeros((2, 2 * slots), np.uint64)
+        self.ids: NDArray[np.uint64] = np.zeros((3, 2 * slots), np.uint64)
         self.state: NDArray[np.int64] = np.zeros(2, np.int64)
 
     def peek(self, h: int) -> int:
         """The seq of id hash `h`, or -1."""
-        return int(_peek(self.ids, np.uint64(h)))
+        return int(_peek(self.ids, self.state, np.uint64(h)))
 
     def snapshot(self, write: Callable[[Any], Any]) -> None:
         """Write all through `write`."""

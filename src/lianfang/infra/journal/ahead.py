@@ -1,12 +1,14 @@
 """Segments made ready ahead of need: created, filled with zeros and synced in a background thread.
 
-Zeros are really written, not promised by fallocate: a sync of a block that already exists writes no metadata.
+Zeros are really written, not promised by fallocate: a sync of a block that already exists writes no metadata. They are
+written past the page cache where the file system lets us (O_DIRECT): through it each step kept the processor, and with
+it the decider, for 6 to 8 ms.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
+import mmap
 import os
 import threading
 import time
@@ -16,16 +18,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from lianfang.infra.journal.files import Files, write_all
+from lianfang.infra.journal.files import PAGE_BYTES, Files, write_all
 
-_STEP_BYTES: Final = 1 << 20
-_PAUSE_S: Final = 0.05
+_STEP_BYTES: Final = 256 << 10
+_PAUSE_S: Final = 0.0125
 """Between steps, so that the commits of the living segment find the disk's queue short: 20 MB/s, three times that when
 few blanks are left, and no pause when one is waited for. Filled at 100 MB/s, commits waited 10 to 100 ms behind it."""
-_SYNC_FILE_RANGE_WRITE: Final = 2
-_sync_file_range: Final = getattr(ctypes.CDLL(None), "sync_file_range", None)
-if _sync_file_range is not None:
-    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+_ZEROS: Final = memoryview(mmap.mmap(-1, _STEP_BYTES))
+"""Begins on a page, as O_DIRECT asks."""
 
 
 class Blank(NamedTuple):
@@ -127,18 +127,26 @@ class Ahead:
             path = self._directory / f"ahead-{self._number}.tmp"
         fd = self._files.create(path)
         try:
-            zeros = memoryview(bytes(min(_STEP_BYTES, self._size)))
-            for offset in range(0, self._size, _STEP_BYTES):
-                write_all(self._files, fd, zeros[: self._size - offset], offset)
-                _begin_writing_out(fd, offset, _STEP_BYTES)
-                if pause_s and not self._needed:
-                    self._pause(pause_s if 2 * len(self._ready) >= self._keep else pause_s / 3)
+            self._fill(fd, path, pause_s)
             self._files.sync(fd)
             self._files.sync_folder(self._directory)
         except OSError:
             discard(Blank(fd, path, self._size))
             raise
         return Blank(fd, path, self._size)
+
+    def _fill(self, fd: int, path: Path, pause_s: float) -> None:
+        direct = self._files.open_direct(path)
+        try:
+            for offset in range(0, self._size, _STEP_BYTES):
+                zeros = _ZEROS[: self._size - offset]
+                if direct < 0 or len(zeros) % PAGE_BYTES or not _wrote_directly(self._files, direct, zeros, offset):
+                    write_all(self._files, fd, zeros, offset)
+                if pause_s and not self._needed:
+                    self._pause(pause_s if 2 * len(self._ready) >= self._keep else pause_s / 3)
+        finally:
+            if direct >= 0:
+                os.close(direct)
 
     def _pause(self, pause_s: float) -> None:
         if self._closed:
@@ -156,13 +164,15 @@ class Ahead:
             discard(self._ready.popleft())
 
 
-def _begin_writing_out(fd: int, offset: int, length: int) -> None:
-    """A hint to start now, so that the one sync at the end is short.
-
-    A sync each step would commit the file system's journal each time, and the living segment's writes wait for that.
-    """
-    if _sync_file_range is not None:
-        _sync_file_range(fd, offset, length, _SYNC_FILE_RANGE_WRITE)
+def _wrote_directly(files: Files, direct: int, zeros: memoryview, offset: int) -> bool:
+    """False where the file system wants another alignment after all."""
+    try:
+        write_all(files, direct, zeros, offset)
+    except OSError as why:
+        if why.errno != errno.EINVAL:
+            raise
+        return False
+    return True
 
 
 def discard(blank: Blank) -> None:

@@ -18,6 +18,8 @@ DAMAGED_FOLDER: Final = "damaged"
 DURABLE_FILE: Final = "durable"
 LOCK_FILE: Final = "lock"
 MARK_BYTES: Final = 16
+PAGE_BYTES: Final = 4096
+"""What disks and page caches deal in."""
 _MARK_READS: Final = 100
 _ALL_ONES: Final = (1 << 64) - 1
 
@@ -39,6 +41,9 @@ class Files(Protocol):
 
     def create(self, path: Path) -> int: ...
     def open(self, path: Path) -> int: ...
+    def open_direct(self, path: Path) -> int:
+        """For writes of whole pages past the page cache; -1 where that cannot be."""
+
     def pwrite(self, fd: int, data: bytes | memoryview, offset: int) -> int: ...
     def sync(self, fd: int) -> None: ...
     def rename(self, source: Path, target: Path) -> None: ...
@@ -53,6 +58,16 @@ class OsFiles:
 
     def open(self, path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+    def open_direct(self, path: Path) -> int:
+        if not hasattr(os, "O_DIRECT"):
+            return -1
+        try:
+            return os.open(path, os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
+        except OSError as why:
+            if why.errno == errno.EINVAL:  # tmpfs before Linux 6.6, for one
+                return -1
+            raise
 
     def pwrite(self, fd: int, data: bytes | memoryview, offset: int) -> int:
         return os.pwrite(fd, data, offset)

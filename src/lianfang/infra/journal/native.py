@@ -21,6 +21,7 @@ from numba import carray, njit, types  # type: ignore[attr-defined]
 from numba.core.types import ExternalFunction
 
 from lianfang.infra.journal.lanes import Done, Job
+from lianfang.infra.journal.sched import wake_soon
 
 _FD, _DATA, _LENGTH, _OFFSET, _SOURCE, _TARGET, _RESULT = range(7)
 _NO_PROGRESS: Final = errno.EIO
@@ -92,6 +93,7 @@ class NativeLane:
 
     def _main(self, ask: int, answer: int) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # a signal must not look like a failed sync
+        wake_soon()
         _serve(self._job, ask, answer)
 
     def submit(self, job: Job) -> None:

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from lianfang.infra.journal.ahead import Ahead, Blank, discard
 from lianfang.infra.journal.files import (
     DURABLE_FILE,
+    PAGE_BYTES,
     UNAVAILABLE,
     Files,
     OsFiles,
@@ -52,6 +53,7 @@ WAITING_BYTES_MAX: Final = 64 << 20
 """Not yet durable. Past it the disk is too slow for the load and `append` refuses."""
 WINDOW_US_MAX: Final = 1_000
 _CHECKED_BYTES: Final = 12
+_ZEROS: Final = bytes(PAGE_BYTES)
 
 OnDurable = Callable[[int], None]
 OnFailed = Callable[[DependencyError, int, int], None]
@@ -69,9 +71,13 @@ class _Living:
 
 
 class _Batch(NamedTuple):
-    """Records `from_seq` to `up_to_seq` on their way: into the living segment, or into `blank` as a new one."""
+    """Records `from_seq` to `up_to_seq` on their way: into the living segment, or into `blank` as a new one.
+
+    `end` is where they end in it; the job's data goes on with zeros to the end of that page.
+    """
 
     job: Job
+    end: int
     from_seq: int
     up_to_seq: int
     pieces: list[bytes]
@@ -316,13 +322,15 @@ class JournalWriter:
         del self._pieces[:count]
         self._waiting_bytes -= size
         from_seq = self.durable_seq + 1
-        data = b"".join((head, *taken)) if head else b"".join(taken)
         if blank is None:
             assert living is not None
-            job = Job(living.fd, data, living.end, None)
+            end = living.end + size
+            job = Job(living.fd, b"".join((*taken, _to_page_end(end, living.size))), living.end, None)
         else:
+            end = len(head) + size
+            data = b"".join((head, *taken, _to_page_end(end, blank.size)))
             job = Job(blank.fd, data, 0, (blank.path, segment_path(self._directory, from_seq)))
-        self._batch = _Batch(job, from_seq, from_seq + count // 2 - 1, taken, blank)
+        self._batch = _Batch(job, end, from_seq, from_seq + count // 2 - 1, taken, blank)
 
     def _fitting(self, room: int) -> tuple[int, int]:
         """How many of the waiting pieces fit in `room` and one batch, and their bytes. Always whole records."""
@@ -379,7 +387,7 @@ class JournalWriter:
         living = self._living
         assert living is not None
         self._lookup.mark(batch.from_seq, max(batch.job.offset, SEGMENT_HEADER_BYTES))
-        living.end = batch.job.offset + len(batch.job.data)
+        living.end = batch.end
         self.durable_seq = batch.up_to_seq
         self.failure, self._retrying = None, False
         self._on_durable(batch.up_to_seq)
@@ -402,3 +410,8 @@ class JournalWriter:
         self._retrying = False
         self.failure = unavailable(why, self._directory)
         self._on_failed(self.failure, self.durable_seq + 1, self.next_seq - 1)
+
+
+def _to_page_end(end: int, size: int) -> bytes:
+    """Zeros where zeros are already: a page written whole need not be read first. Blanks are not in the page cache."""
+    return _ZEROS[: min(-end % PAGE_BYTES, size - end)]
