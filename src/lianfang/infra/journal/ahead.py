@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import mmap
-import os
 import threading
 import time
 from collections import deque
@@ -18,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from lianfang.infra.journal.files import PAGE_BYTES, Files, write_all
+from lianfang.infra.journal.files import PAGE_BYTES, Files, close, write_all
 
 _STEP_BYTES: Final = 256 << 10
 _PAUSE_S: Final = 0.0125
@@ -29,11 +28,12 @@ _ZEROS: Final = memoryview(mmap.mmap(-1, _STEP_BYTES))
 
 
 class Blank(NamedTuple):
-    """A zero-filled file that is nobody's segment yet."""
+    """A zero-filled file that is nobody's segment yet. `direct` writes past the page cache, -1 where that cannot be."""
 
     fd: int
     path: Path
     size: int
+    direct: int = -1
 
 
 class Ahead:
@@ -125,28 +125,24 @@ class Ahead:
         with self._turn:
             self._number += 1
             path = self._directory / f"ahead-{self._number}.tmp"
-        fd = self._files.create(path)
+        blank = Blank(self._files.create(path), path, self._size)
         try:
-            self._fill(fd, path, pause_s)
-            self._files.sync(fd)
+            blank = blank._replace(direct=self._files.open_direct(path))
+            self._fill(blank, pause_s)
+            self._files.sync(blank.fd)
             self._files.sync_folder(self._directory)
         except OSError:
-            discard(Blank(fd, path, self._size))
+            discard(blank)
             raise
-        return Blank(fd, path, self._size)
+        return blank
 
-    def _fill(self, fd: int, path: Path, pause_s: float) -> None:
-        direct = self._files.open_direct(path)
-        try:
-            for offset in range(0, self._size, _STEP_BYTES):
-                zeros = _ZEROS[: self._size - offset]
-                if direct < 0 or len(zeros) % PAGE_BYTES or not _wrote_directly(self._files, direct, zeros, offset):
-                    write_all(self._files, fd, zeros, offset)
-                if pause_s and not self._needed:
-                    self._pause(pause_s if 2 * len(self._ready) >= self._keep else pause_s / 3)
-        finally:
-            if direct >= 0:
-                os.close(direct)
+    def _fill(self, blank: Blank, pause_s: float) -> None:
+        for offset in range(0, blank.size, _STEP_BYTES):
+            zeros = _ZEROS[: blank.size - offset]
+            if blank.direct < 0 or not _wrote_directly(self._files, blank.direct, zeros, offset):
+                write_all(self._files, blank.fd, zeros, offset)
+            if pause_s and not self._needed:
+                self._pause(pause_s if 2 * len(self._ready) >= self._keep else pause_s / 3)
 
     def _pause(self, pause_s: float) -> None:
         if self._closed:
@@ -165,7 +161,9 @@ class Ahead:
 
 
 def _wrote_directly(files: Files, direct: int, zeros: memoryview, offset: int) -> bool:
-    """False where the file system wants another alignment after all."""
+    """False for what is no whole number of pages, and where the file system wants another alignment after all."""
+    if len(zeros) % PAGE_BYTES:
+        return False
     try:
         write_all(files, direct, zeros, offset)
     except OSError as why:
@@ -177,6 +175,6 @@ def _wrote_directly(files: Files, direct: int, zeros: memoryview, offset: int) -
 
 def discard(blank: Blank) -> None:
     """Closes and removes it, giving its space back; a disk that refuses even that has been reported already."""
-    os.close(blank.fd)
+    close(blank.fd, blank.direct)
     with suppress(OSError):
         blank.path.unlink()

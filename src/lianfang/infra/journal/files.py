@@ -100,6 +100,13 @@ def write_all(files: Files, fd: int, data: bytes | memoryview, offset: int) -> N
         rest = rest[written:]
 
 
+def close(*fds: int) -> None:
+    """Those that are open."""
+    for fd in fds:
+        if fd >= 0:
+            os.close(fd)
+
+
 def unavailable(why: OSError, directory: Path) -> DependencyError:
     """The one error for a journal that cannot be written: what happened, and what to do."""
     what = os.strerror(why.errno) if why.errno else str(why)

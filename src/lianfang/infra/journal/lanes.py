@@ -23,12 +23,14 @@ class Job(NamedTuple):
 
     The folder is not synced: that would make every rotation wait for the file system's own journal. The old name is
     durable since the blank was made, and recovery gives a segment that has lost its new name the name again.
+    A lane that can may write whole pages through `direct`, past the page cache, if it is not -1.
     """
 
     fd: int
     data: bytes
     offset: int
     name: tuple[Path, Path] | None
+    direct: int = -1
 
 
 class Lane(Protocol):

@@ -9,6 +9,7 @@ a Python thread needs the lock three times a commit and may wait `sys.getswitchi
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import select
 import signal
@@ -20,12 +21,16 @@ import numpy as np
 from numba import carray, njit, types  # type: ignore[attr-defined]
 from numba.core.types import ExternalFunction
 
+from lianfang.infra.journal.files import PAGE_BYTES
 from lianfang.infra.journal.lanes import Done, Job
 from lianfang.infra.journal.sched import wake_soon
 
-_FD, _DATA, _LENGTH, _OFFSET, _SOURCE, _TARGET, _RESULT = range(7)
+_FD, _DATA, _LENGTH, _OFFSET, _SOURCE, _TARGET, _DIRECT, _RESULT = range(8)
+DIRECT_BYTES_MAX: Final = (4 << 20) + (16 << 10)
+"""A batch, and the pages it begins and ends in."""
 _NO_PROGRESS: Final = errno.EIO
 _INTERRUPTED: Final = errno.EINTR
+_MISALIGNED: Final = errno.EINVAL
 
 _c_read: Any = ExternalFunction("read", types.intp(types.int32, types.intp, types.uintp))
 _c_write: Any = ExternalFunction("write", types.intp(types.int32, types.intp, types.uintp))
@@ -42,13 +47,16 @@ def _errno():  # type: ignore[no-untyped-def]
 
 @njit("int64(int64[::1])", nogil=True, cache=True)
 def _run(job):  # type: ignore[no-untyped-def]
-    """One job (the layout is `_FD` ... `_TARGET`). Returns 0 or the errno of the step that failed."""
+    """One job (the layout is `_FD` ... `_DIRECT`). Returns 0 or the errno of the step that failed."""
     done = 0
+    fd = job[_DIRECT] if job[_DIRECT] >= 0 else job[_FD]
     while done < job[_LENGTH]:
-        n = _c_pwrite(job[_FD], job[_DATA] + done, job[_LENGTH] - done, job[_OFFSET] + done)
+        n = _c_pwrite(fd, job[_DATA] + done, job[_LENGTH] - done, job[_OFFSET] + done)
         if n < 0:
             why = _errno()
-            if why != _INTERRUPTED:
+            if why == _MISALIGNED and fd != job[_FD]:
+                fd = job[_FD]
+            elif why != _INTERRUPTED:
                 return why
         elif n == 0:
             return _NO_PROGRESS
@@ -76,12 +84,17 @@ def _serve(job, ask, answer):  # type: ignore[no-untyped-def]
 
 
 class NativeLane:
-    """Linux. The job's bytes are kept alive here while compiled code holds their address."""
+    """Linux. The job's bytes are kept alive here while compiled code holds their address.
+
+    Whole pages are copied to where direct writes may be made from. Through the page cache each would need a fresh page of
+    memory, which cost a tenth of the processor at 25,000 records of 2 KB a second in a virtual machine.
+    """
 
     def __init__(self, loop: AbstractEventLoop, done: Done) -> None:
         self._loop = loop
         self._done = done
-        self._job = np.zeros(7, np.int64)
+        self._job = np.zeros(8, np.int64)
+        self._pages = np.frombuffer(mmap.mmap(-1, DIRECT_BYTES_MAX), np.uint8)
         self._held: tuple[object, ...] = ()
         ask, self._ask = os.pipe()
         self._answer, answer = os.pipe()
@@ -99,6 +112,11 @@ class NativeLane:
     def submit(self, job: Job) -> None:
         view = np.frombuffer(job.data, np.uint8)
         slots = self._job
+        slots[_DIRECT] = -1
+        if job.direct >= 0 and not (len(view) | job.offset) % PAGE_BYTES and len(view) <= len(self._pages):
+            self._pages[: len(view)] = view
+            view = self._pages
+            slots[_DIRECT] = job.direct
         slots[_FD] = job.fd
         slots[_DATA] = view.ctypes.data
         slots[_LENGTH] = len(job.data)

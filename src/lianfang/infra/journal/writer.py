@@ -23,6 +23,7 @@ from lianfang.infra.journal.files import (
     UNAVAILABLE,
     Files,
     OsFiles,
+    close,
     lock,
     pack_mark,
     segment_list,
@@ -60,20 +61,26 @@ OnFailed = Callable[[DependencyError, int, int], None]
 
 
 class _Living:
-    """The segment being written; `end` is its durable end."""
+    """The segment being written; `end` is its durable end, `tail` what stands before it in its last page."""
 
-    def __init__(self, fd: int, first_seq: int, size: int, end: int) -> None:
+    def __init__(self, fd: int, direct: int, first_seq: int, size: int) -> None:
         self.fd = fd
+        self.direct = direct
         self.first_seq = first_seq
         self.size = size
-        self.end = end
+        self.end = 0
+        self.tail = b""
         self.sealed = False
+
+    def close(self) -> None:
+        close(self.fd, self.direct)
 
 
 class _Batch(NamedTuple):
     """Records `from_seq` to `up_to_seq` on their way: into the living segment, or into `blank` as a new one.
 
-    `end` is where they end in it; the job's data goes on with zeros to the end of that page.
+    `end` is where they end in it; the job's data begins with what their first page holds already, and goes on with zeros
+    to the end of their last.
     """
 
     job: Job
@@ -149,9 +156,11 @@ class JournalWriter:
         self._mark_fd = os.open(self._directory / DURABLE_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         os.pwrite(self._mark_fd, pack_mark(self.durable_seq), 0)
         if tail is not None:
-            fd = self._files.open(tail.span.path)
-            self._living = _Living(fd, tail.span.first_seq, tail.size, tail.end)
-            self._living.sealed = not tail.continues
+            fd, direct = self._files.open(tail.span.path), self._files.open_direct(tail.span.path)
+            self._living = living = _Living(fd, direct, tail.span.first_seq, tail.size)
+            living.end = tail.end
+            living.tail = os.pread(fd, tail.end % PAGE_BYTES, tail.end - tail.end % PAGE_BYTES)
+            living.sealed = not tail.continues
             for seq, offset in tail.index:
                 self._lookup.mark(seq, offset)
         self._lock = held
@@ -278,7 +287,7 @@ class JournalWriter:
             self._lookup.close()
             os.close(self._mark_fd)
             if self._living is not None:
-                os.close(self._living.fd)
+                self._living.close()
             os.close(self._lock)
 
     def _pump(self) -> None:
@@ -325,11 +334,12 @@ class JournalWriter:
         if blank is None:
             assert living is not None
             end = living.end + size
-            job = Job(living.fd, b"".join((*taken, _to_page_end(end, living.size))), living.end, None)
+            data = b"".join((living.tail, *taken, _to_page_end(end, living.size)))
+            job = Job(living.fd, data, living.end - len(living.tail), None, living.direct)
         else:
             end = len(head) + size
             data = b"".join((head, *taken, _to_page_end(end, blank.size)))
-            job = Job(blank.fd, data, 0, (blank.path, segment_path(self._directory, from_seq)))
+            job = Job(blank.fd, data, 0, (blank.path, segment_path(self._directory, from_seq)), blank.direct)
         self._batch = _Batch(job, end, from_seq, from_seq + count // 2 - 1, taken, blank)
 
     def _fitting(self, room: int) -> tuple[int, int]:
@@ -381,13 +391,17 @@ class JournalWriter:
             return
         if batch.blank is not None:
             if self._living is not None:
-                os.close(self._living.fd)
-            self._living = _Living(batch.blank.fd, batch.from_seq, batch.blank.size, SEGMENT_HEADER_BYTES)
+                self._living.close()
+            blank = batch.blank
+            self._living = _Living(blank.fd, blank.direct, batch.from_seq, blank.size)
+            self._living.end = SEGMENT_HEADER_BYTES
             self._lookup.segment_begins(batch.from_seq)
         living = self._living
         assert living is not None
-        self._lookup.mark(batch.from_seq, max(batch.job.offset, SEGMENT_HEADER_BYTES))
+        self._lookup.mark(batch.from_seq, living.end)
         living.end = batch.end
+        in_page = batch.end % PAGE_BYTES
+        living.tail = batch.job.data[batch.end - in_page - batch.job.offset : batch.end - batch.job.offset]
         self.durable_seq = batch.up_to_seq
         self.failure, self._retrying = None, False
         self._on_durable(batch.up_to_seq)
@@ -413,5 +427,5 @@ class JournalWriter:
 
 
 def _to_page_end(end: int, size: int) -> bytes:
-    """Zeros where zeros are already: a page written whole need not be read first. Blanks are not in the page cache."""
+    """Zeros where zeros are already: whole pages go past the page cache, or need not be read into it first."""
     return _ZEROS[: min(-end % PAGE_BYTES, size - end)]
