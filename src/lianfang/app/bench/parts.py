@@ -14,6 +14,7 @@ import numpy as np
 from lianfang.app.bench.prepare import benchmark_book
 from lianfang.app.bench.report import Figure
 from lianfang.app.bench.scenario import Traffic, today
+from lianfang.app.node.ahead import TouchedAhead
 from lianfang.app.node.clock import ticks_ns
 from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.snapshots import read_snapshot
@@ -52,6 +53,7 @@ def _state(root: Path, entries: int) -> tuple[RuleBook, HotPath]:
     book = benchmark_book(files, entries)
     hot = hot_path(book, files.hash_key(), memory_bytes=8 << 30, ids_remembered=1_048_576)
     read_snapshot(hot, files.snapshot)
+    TouchedAhead.of(hot.state).start()  # as the decider does
     return book, hot
 
 

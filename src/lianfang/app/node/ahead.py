@@ -15,6 +15,8 @@ from typing import Final
 
 import structlog
 
+from lianfang.engines.features import FeatureState
+
 AHEAD_BYTES: Final = 128 << 20
 """Touched beyond what is used: about 200,000 payments of new accounts."""
 LOOK_S: Final = 0.05
@@ -26,6 +28,11 @@ log = structlog.get_logger("decider")
 
 class TouchedAhead:
     """Keeps `AHEAD_BYTES` of the memory at `address` touched beyond `used()` bytes. Where the kernel cannot, does nothing."""
+
+    @classmethod
+    def of(cls, state: FeatureState) -> TouchedAhead:
+        """Ahead of a decider's feature state."""
+        return cls(state.mem.ctypes.data, state.mem.nbytes, lambda: state.arena_bytes)
 
     def __init__(self, address: int, size: int, used: Callable[[], int]) -> None:
         page = os.sysconf("SC_PAGE_SIZE")

@@ -93,7 +93,8 @@ class DeciderProcess:
         self.snapshots = Snapshots(self.hot, self.files.snapshot)
         self._recover()
         _warm_up(book, self.hot)
-        self.touched = self._touch_ahead()
+        self.touched = TouchedAhead.of(self.hot.state)
+        self.touched.start()
         self.keys = KeyRing(self._load_keys(), self.wall, ticks_s)
         self.door = self._open_door()
         self.journal.attach(loop, self.door.on_durable, self.door.on_failed, window_us=self.settings.commit_window_us)
@@ -204,12 +205,6 @@ class DeciderProcess:
             self.trouble["recovery"] = (
                 f"{self.mismatches} payments counted otherwise than recorded (the feature declarations changed?)"
             )
-
-    def _touch_ahead(self) -> TouchedAhead:
-        state = self.hot.state
-        touched = TouchedAhead(state.mem.ctypes.data, state.mem.nbytes, lambda: state.arena_bytes)
-        touched.start()
-        return touched
 
     def _tell(self, recovery: Recovery) -> None:
         text = "; ".join(recovery.sentences()) or "sound"

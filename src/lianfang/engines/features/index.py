@@ -37,6 +37,19 @@ def find(index, slots, mem, h):
 
 
 @njit(inline="always")
+def guess(index, slots, h):
+    """Where the row of hash `h` probably is, judged by the slot alone; 0 if there is none. For asking for it early."""
+    i = h & slots
+    while True:
+        entry = index[i]
+        if entry == u(0):
+            return 0
+        if entry >> u(ADDRESS_BITS) == h >> u(ADDRESS_BITS):
+            return int64(entry & u(ADDRESS))
+        i = (i + u(1)) & slots
+
+
+@njit(inline="always")
 def put(index, slots, h, row):
     """Point hash `h` at `row`. The caller keeps the index at most 90 % full."""
     i = h & slots

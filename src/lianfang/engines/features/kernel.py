@@ -13,7 +13,7 @@ from numba import int64, njit
 from numba import uint64 as u
 
 from lianfang.engines.features.counting import count_bucket, count_payment, count_value
-from lianfang.engines.features.index import find, move, put, sweep
+from lianfang.engines.features.index import find, guess, move, put, sweep
 from lianfang.engines.features.layout import (
     BUCKETS,
     DESC_WORDS,
@@ -57,12 +57,9 @@ def _new_row(plan, mem, index, slots, h, k):
     return row
 
 
-@njit(inline="always")
-def _locate(plan, mem, index, slots, old, old_slots, hashes):
-    """Find or make the row of each key, into the scratch words; 0 where the key is null or memory is full.
-
-    Three rounds, each asking for the lines the next one needs: index slots, rows, the ends of the rings' columns.
-    """
+@njit(cache=True, nogil=True)
+def ask_for(plan, mem, index, slots, hashes):
+    """The hash of each key, 0 for null, into the scratch words; ask for its slot of the index."""
     for k in range(plan[0]):
         at = HEADER_WORDS + k * KEY_WORDS
         h = hashes[plan[at]]
@@ -74,6 +71,21 @@ def _locate(plan, mem, index, slots, old, old_slots, hashes):
         mem[SCRATCH_HASHES + k] = int64(h)
         if h != u(0):
             prefetch(index, int64(h & slots))
+
+
+@njit(inline="always")
+def _locate(plan, mem, index, slots, old, old_slots):
+    """Find or make the row of each key, into the scratch words; 0 where the key is null or memory is full.
+
+    Rounds, each asking for the lines the next one needs, so that they come together and not one after the other: index
+    slots (`ask_for`), rows, the beginnings and ends of the rings' columns.
+    """
+    for k in range(plan[0]):
+        h = u(mem[SCRATCH_HASHES + k])
+        if h != u(0):
+            row = guess(index, slots, h)
+            for line in range(3):
+                prefetch(mem, row + 8 * line)
     for k in range(plan[0]):
         h = u(mem[SCRATCH_HASHES + k])
         row = 0
@@ -83,9 +95,6 @@ def _locate(plan, mem, index, slots, old, old_slots, hashes):
                 row = find(old, old_slots, mem, h)
             if row == 0:
                 row = _new_row(plan, mem, index, slots, h, k)
-            else:
-                prefetch(mem, row + 8)
-                prefetch(mem, row + 16)
         mem[SCRATCH + k] = row
     for k in range(plan[0]):
         row = mem[SCRATCH + k]
@@ -94,20 +103,30 @@ def _locate(plan, mem, index, slots, old, old_slots, hashes):
             ring = plan[at + 5]
             desc = row + ROW_WORDS
             for _ in range(plan[at + 4]):
-                end = (mem[desc + 2] >> 32) + (mem[desc + 2] & LOW32)
-                if plan[ring] == BUCKETS:
-                    prefetch(mem, mem[desc] + (end - 1) * plan[ring + 1])
-                else:
-                    cap = mem[desc + 1] >> 8
-                    for c in range(plan[ring + 1]):
-                        prefetch(mem, mem[desc] + end + c * cap)
+                _ask_for_ring(plan, mem, ring, desc)
                 ring += RING_WORDS
                 desc += DESC_WORDS
 
 
+@njit(inline="always")
+def _ask_for_ring(plan, mem, ring, desc):
+    """Its oldest record, which may be forgotten, and its newest, behind which the next one goes."""
+    base = mem[desc]
+    start = mem[desc + 2] >> 32
+    end = start + (mem[desc + 2] & LOW32)
+    if plan[ring] == BUCKETS:
+        prefetch(mem, base + start * plan[ring + 1])
+        prefetch(mem, base + (end - 1) * plan[ring + 1])
+    else:
+        prefetch(mem, base + start)
+        cap = mem[desc + 1] >> 8
+        for c in range(plan[ring + 1]):
+            prefetch(mem, base + end + c * cap)
+
+
 @njit(cache=True, nogil=True)
 def _observe(plan, mem, index, slots, old, old_slots, hashes, numbers, t, mask, out):
-    _locate(plan, mem, index, slots, old, old_slots, hashes)
+    _locate(plan, mem, index, slots, old, old_slots)
     for k in range(plan[0]):
         row = mem[SCRATCH + k]
         if row == 0:
@@ -158,6 +177,8 @@ def _observe(plan, mem, index, slots, old, old_slots, hashes, numbers, t, mask, 
 @njit(cache=True, nogil=True)
 def observe(plan, mem, index, index_slots, old, old_slots, hashes, numbers, t, mask, out, outs):
     """Read all features as of `t` (us) into `out` float64[outs] (NaN is null), then count this payment. Bare pointers.
+
+    After `ask_for`, which put the keys' hashes into the scratch words.
 
     `hashes` uint64[fields], 0 for null; `numbers` int64[integers]; `mask` bit i: filter i is true for this payment.
     `index` has `index_slots` slots; `old` the `old_slots` of the index it grows out of, 0 when it does not grow.

@@ -26,6 +26,7 @@ _MAGIC: Final = b"LFFS0001"
 
 @njit(cache=True, nogil=True)
 def _observe_arrays(plan, mem, index, old, hashes, numbers, at, mask, out, flags):
+    kernel.ask_for(pointer(plan), pointer(mem), pointer(index), np.uint64(index.shape[0] - 1), pointer(hashes))
     flags[0] = kernel_observe(
         pointer(plan), pointer(mem), pointer(index), index.shape[0], pointer(old), old.shape[0], pointer(hashes),
         pointer(numbers), at, mask, pointer(out), out.shape[0],

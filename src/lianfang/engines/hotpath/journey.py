@@ -14,10 +14,10 @@ from numba import uint64 as u
 from numpy.typing import NDArray
 
 from lianfang.engines.features import FeatureState, Plan
-from lianfang.engines.features.kernel import FULL_NOW, observe
+from lianfang.engines.features.kernel import FULL_NOW, ask_for, observe
 from lianfang.engines.keyed import HashKey, hash_fields, mix
 from lianfang.engines.keyed.siphash import SEPARATOR
-from lianfang.engines.lookup import EMPTY_TABLE, RecentIds, Table, probe, recall
+from lianfang.engines.lookup import EMPTY_TABLE, RecentIds, Table, prefetch_id, probe, recall
 from lianfang.engines.native import float64s, int64s, pointer, prefetch, uint64s
 from lianfang.wire import SUBJECTS
 
@@ -31,21 +31,23 @@ SUBJECT_KINDS: Final = tuple(sorted(set(SUBJECTS.values())))
 
 
 @njit(cache=True, nogil=True)
-def _look_up(lists, kinds, places, hashes, groups):
-    """Fill `groups` with the list group of each subject, -1 where there is none; whether there is any.
-
-    Subject i has kind `kinds[i]` and hash `hashes[places[i]]`, 0 for null.
-    """
+def _ask_for_lists(lists, kinds, places, hashes, groups):
+    """The hash of each subject as a list subject, into `groups`; ask for its slot. 0 for null."""
     slots = u(lists.shape[0] // 2 - 1)
     table = pointer(lists)
-    for i in range(kinds.shape[0]):  # ask for all slots before looking at one
+    for i in range(kinds.shape[0]):
         h = hashes[places[i]]
         if h != u(0):
             h = mix(h, u(kinds[i]))
             prefetch(table, np.int64((h & slots) * u(2)))
         groups[i] = np.int64(h)
+
+
+@njit(cache=True, nogil=True)
+def _look_up(lists, groups):
+    """After `_ask_for_lists`: the list group of each subject, -1 where there is none; whether there is any."""
     listed = False
-    for i in range(kinds.shape[0]):
+    for i in range(groups.shape[0]):
         groups[i] = probe(lists, u(groups[i])) if groups[i] != 0 else -1
         listed = listed or groups[i] >= 0
     return listed
@@ -58,7 +60,8 @@ def look_up_many(lists, kinds, hashes):
     places = np.arange(kinds.shape[0])
     found = 0
     for i in range(hashes.shape[0]):
-        found += _look_up(lists, kinds, places, hashes[i], groups)
+        _ask_for_lists(lists, kinds, places, hashes[i], groups)
+        found += _look_up(lists, groups)
     return found
 
 
@@ -70,33 +73,42 @@ _WORDS: Final = 22
 
 @njit(cache=True, nogil=True)
 def _journey(text, context, seq, t, mask):
-    """The seq of the earlier answer (>= 0), or -1 less the flags: those of `observe`, and `LISTED`."""
+    """The seq of the earlier answer (>= 0), or -1 less the flags: those of `observe`, and `LISTED`.
+
+    Memory is the cost here, so everything that the hashes tell the place of is asked for before anything is looked at.
+    """
     hashes = carray(uint64s(context[_HASHES]), (context[_N_HASHES],))
     hash_fields(text, u(context[_K0]), u(context[_K1]), hashes)
     ids = carray(uint64s(context[_IDS]), (3, context[_N_IDS]))
+    prefetch_id(ids, hashes[0])
+    plan, mem, index = int64s(context[_PLAN]), int64s(context[_MEM]), uint64s(context[_INDEX])
+    keys = uint64s(context[_HASHES] + 8)
+    ask_for(plan, mem, index, u(context[_N_INDEX] - 1), keys)
+    paths = (context[_N_PATHS],)
+    lists = carray(uint64s(context[_LISTS]), (context[_N_LISTS],))
+    groups = carray(int64s(context[_GROUPS]), paths)
+    if context[_N_LISTS] > 4:
+        places, kinds = carray(int64s(context[_PLACES]), paths), carray(int64s(context[_KINDS]), paths)
+        _ask_for_lists(lists, kinds, places, hashes, groups)
     before = recall(ids, carray(int64s(context[_IDS_STATE]), (2,)), hashes[0], seq)
     if before >= 0:
         return before
     flags = observe(
-        int64s(context[_PLAN]),
-        int64s(context[_MEM]),
-        uint64s(context[_INDEX]),
+        plan,
+        mem,
+        index,
         context[_N_INDEX],
         uint64s(context[_OLD]),
         context[_N_OLD],
-        uint64s(context[_HASHES] + 8),
+        keys,
         int64s(context[_NUMBERS]),
         t,
         mask,
         float64s(context[_OUT]),
         context[_N_OUT],
     )
-    if context[_N_LISTS] > 4:
-        paths = (context[_N_PATHS],)
-        lists = carray(uint64s(context[_LISTS]), (context[_N_LISTS],))
-        places, groups = carray(int64s(context[_PLACES]), paths), carray(int64s(context[_GROUPS]), paths)
-        if _look_up(lists, carray(int64s(context[_KINDS]), paths), places, hashes, groups):
-            flags |= LISTED
+    if context[_N_LISTS] > 4 and _look_up(lists, groups):
+        flags |= LISTED
     return -1 - flags
 
 

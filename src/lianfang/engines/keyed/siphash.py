@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, uint64
 
+from lianfang.engines.native import pointer, word
+
 SEPARATOR = "\x1f"
 """Between fields. C0 controls are refused at the door, so no value can hold one."""
 _SEPARATOR_BYTE = ord(SEPARATOR)
@@ -50,26 +52,26 @@ def siphash(data, start, end, k0, k1, c_rounds, d_rounds):
     v1 = uint64(k1) ^ uint64(0x646F72616E646F6D)
     v2 = uint64(k0) ^ uint64(0x6C7967656E657261)
     v3 = uint64(k1) ^ uint64(0x7465646279746573)
-    word = uint64(0)
-    shift = uint64(0)
+    bytes8 = pointer(data)
     i = uint64(start)
     stop = uint64(end)
+    while i + uint64(8) <= stop:
+        m = word(bytes8, i)
+        v3 ^= m
+        for _ in range(c_rounds):
+            v0, v1, v2, v3 = _round(v0, v1, v2, v3)
+        v0 ^= m
+        i += uint64(8)
+    m = (stop - uint64(start)) << uint64(56)
+    shift = uint64(0)
     while i < stop:
-        word |= uint64(data[i]) << shift
+        m |= uint64(data[i]) << shift
         shift += uint64(8)
         i += uint64(1)
-        if shift == uint64(64):
-            v3 ^= word
-            for _ in range(c_rounds):
-                v0, v1, v2, v3 = _round(v0, v1, v2, v3)
-            v0 ^= word
-            word = uint64(0)
-            shift = uint64(0)
-    word |= (uint64(end) - uint64(start)) << uint64(56)
-    v3 ^= word
+    v3 ^= m
     for _ in range(c_rounds):
         v0, v1, v2, v3 = _round(v0, v1, v2, v3)
-    v0 ^= word
+    v0 ^= m
     v2 ^= uint64(0xFF)
     for _ in range(d_rounds):
         v0, v1, v2, v3 = _round(v0, v1, v2, v3)

@@ -14,7 +14,17 @@ from numba import njit
 from numba import uint64 as u
 from numpy.typing import NDArray
 
+from lianfang.engines.native import pointer, prefetch
 from lianfang.kernel.errors import EvidenceError
+
+
+@njit(cache=True, nogil=True)
+def prefetch_id(ids, h):
+    """Ask for the slot of id hash `h` in every generation; `ids` as in `recall`."""
+    table = pointer(ids)
+    at = (h & u(ids.shape[1] // 2 - 1)) * u(2)
+    for generation in range(3):
+        prefetch(table, np.int64(at) + generation * ids.shape[1])
 
 
 @njit(inline="always")

@@ -7,6 +7,7 @@ And a call from Python costs 80 ns for each array but 20 for each number, so the
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from llvmlite import ir
@@ -41,6 +42,23 @@ def prefetch(typingctx: Any, where: Any, i: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(where, types.int64), codegen
+
+
+@intrinsic
+def word(typingctx: Any, data: Any, i: Any) -> Any:
+    """Eight bytes of `data` (a pointer to uint8) from `i` on as a little-endian uint64, aligned or not. Unchecked."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        i64 = ir.IntType(64)
+        place = builder.bitcast(builder.gep(args[0], [args[1]]), i64.as_pointer())
+        loaded = builder.load(place)
+        loaded.align = 1
+        if sys.byteorder == "big":
+            swap = ir.FunctionType(i64, [i64])
+            return builder.call(cgutils.get_or_insert_function(builder.module, swap, "llvm.bswap.i64"), [loaded])
+        return loaded
+
+    return types.uint64(data, types.uint64), codegen
 
 
 def _from_address(kind: Any) -> Any:
