@@ -38,7 +38,7 @@ class Request:
 
     __slots__ = ("body", "headers", "method", "target")
 
-    def __init__(self, method: bytes, target: bytes, headers: dict[bytes, bytes], body: bytes) -> None:
+    def __init__(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes], body: bytes) -> None:
         self.method = method
         self.target = target
         self.headers = headers

@@ -15,12 +15,12 @@ from typing import Any, Final
 
 import httptools
 
+from lianfang.infra.http.heads import HEAD_END, Head, KnownHeads, raw_head
 from lianfang.infra.http.messages import Request, problem, problem_of, response
 from lianfang.kernel import limits
 from lianfang.kernel.errors import LianfangError
 
 KEPT_HEADERS: Final = frozenset({b"authorization", b"content-type", b"content-length", b"expect"})
-_HEAD_END: Final = b"\r\n\r\n"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 SWEEP_S: Final = 1.0
 LINGER_S: Final = 2.0
@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._limits = server.limits
         self._handler = server.handler
+        self._known = server.heads
         self._slots: deque[Slot] = deque()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
@@ -78,6 +79,8 @@ class Connection(asyncio.Protocol):
         self._begun = 0
         """Requests begun."""
         self._lingering = False
+        self._raw_head = b""
+        """Of the request being parsed, if it began a read and its head was whole in it."""
         self.since = server.clock()
         self._reset()
 
@@ -86,6 +89,7 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
+        self._names: list[bytes] = []
         self._body: list[bytes] = []
         self._size = 0
         self._head_size = 0
@@ -109,8 +113,34 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         if not self.reading:
-            self.reading = True
+            data = self._take_known(data)
+            if data:
+                self.reading = True
+                self._raw_head = raw_head(data, 0)
+                self.since = self._server.clock()
+                self._parse(data)
+        else:
+            self._parse(data)
+        if self._slots:
+            self.flush()
+
+    def _take_known(self, data: bytes) -> bytes:
+        """Handle the whole requests at the front of `data` whose heads are known; the rest."""
+        known = self._known.get
+        at = 0
+        while not self._closing:
+            raw = raw_head(data, at)
+            head = known(raw)
+            if head is None or at + len(raw) + head.length > len(data):
+                break
+            body = at + len(raw)
+            at = body + head.length
+            self._handle(Request(head.method, head.target, head.headers, data[body:at]), keeps_alive=True)
+        if at:
             self.since = self._server.clock()
+        return data[at:] if at else data
+
+    def _parse(self, data: bytes) -> None:
         unfinished = self._begun if self._in_head else -1
         try:
             self._parser.feed_data(data)
@@ -127,8 +157,6 @@ class Connection(asyncio.Protocol):
         except (httptools.HttpParserError, _RefusedError) as why:
             if not self._closing:  # what follows a last request is nobody's
                 self.refuse(self._refusal or problem(400, "bad-http", f"this is not HTTP/1.1: {why}"))
-        if self._slots:
-            self.flush()
 
     def eof_received(self) -> bool:
         """Answers still owed are sent before the connection closes."""
@@ -154,6 +182,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count_head(len(name) + len(value))
         name = name.lower()
+        self._names.append(name)
         if name in KEPT_HEADERS and self._in_head:  # a trailer says nothing about who asks for what
             if name in self._headers and self._headers[name] != value:
                 self._stop(problem(400, "bad-http", f"the header {name.decode()} stands twice"))
@@ -190,11 +219,18 @@ class Connection(asyncio.Protocol):
         self.reading = False
         if self._closing:
             return
-        parser = self._parser
-        slot = Slot(self, not parser.should_keep_alive())
-        self._slots.append(slot)
+        keeps_alive = self._parser.should_keep_alive()
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        request = Request(parser.get_method(), self._target, self._headers, body)
+        request = Request(self._parser.get_method(), self._target, self._headers, body)
+        if self._raw_head:
+            head = Head(request.method, request.target, request.headers, len(body))
+            self._known.learn(self._raw_head, head, self._names, keeps_alive)
+            self._raw_head = b""
+        self._handle(request, keeps_alive)
+
+    def _handle(self, request: Request, keeps_alive: bool) -> None:
+        slot = Slot(self, not keeps_alive)
+        self._slots.append(slot)
         try:
             answer = self._handler(request, slot)
         except LianfangError as why:
@@ -203,7 +239,7 @@ class Connection(asyncio.Protocol):
             self._server.on_fault(why)
             answer = problem(500, "internal", "this is our fault; it was recorded")
         if answer is not None:  # the handler may have filled the slot itself
-            slot.answer = answer[: answer.find(_HEAD_END) + len(_HEAD_END)] if request.method == b"HEAD" else answer
+            slot.answer = answer[: answer.find(HEAD_END) + len(HEAD_END)] if request.method == b"HEAD" else answer
         if slot.close:
             self._closing = True
         if len(self._slots) >= self._limits.pipelined and not self._paused and self._transport:
@@ -285,6 +321,7 @@ class Server:
         self.clock = clock
         self.on_fault = on_fault
         self.connections: set[Connection] = set()
+        self.heads = KnownHeads()
         self._listening: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
