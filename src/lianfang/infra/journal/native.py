@@ -23,7 +23,6 @@ from numba.core.types import ExternalFunction
 
 from lianfang.infra.journal.files import PAGE_BYTES
 from lianfang.infra.journal.lanes import Done, Job
-from lianfang.infra.journal.sched import wake_soon
 
 _FD, _DATA, _LENGTH, _OFFSET, _SOURCE, _TARGET, _DIRECT, _RESULT = range(8)
 DIRECT_BYTES_MAX: Final = (4 << 20) + (16 << 10)
@@ -106,7 +105,6 @@ class NativeLane:
 
     def _main(self, ask: int, answer: int) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # a signal must not look like a failed sync
-        wake_soon()
         _serve(self._job, ask, answer)
 
     def submit(self, job: Job) -> None:
