@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 from hashlib import sha256
 from typing import Any, Final
@@ -14,6 +14,8 @@ from lianfang.wire.iso20022 import Form
 
 LINE_LENGTH: Final = 140
 """Of remittance text, ISO 20022 Max140Text."""
+REASON_LENGTH: Final = 105
+"""Of the lines beside a reason code, ISO 20022 Max105Text."""
 
 _REFUSED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _LAYOUT: Final = re.compile("[\t\r\n]")
@@ -126,12 +128,12 @@ def lines_of(text: str, length: int = LINE_LENGTH) -> list[str]:
     return [text[i : i + length] for i in range(0, len(text), length)]
 
 
-def joined(lines: list[str]) -> str:
+def joined(lines: Sequence[str], length: int = LINE_LENGTH) -> str:
     """Lines as one text. After a full line the text goes on; after a shorter one stands a space."""
     text = ""
-    before = LINE_LENGTH
+    before = length
     for line in lines:
-        text += line if before == LINE_LENGTH else f" {line}"
+        text += line if before == length else f" {line}"
         before = len(line)
     return text
 

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from typing import Any, Final
 
-from lianfang.infra.messages.forms import lines_of, read_time, reference
+from lianfang.infra.messages.forms import REASON_LENGTH, joined, lines_of, read_time, reference
 from lianfang.infra.messages.lost import Lost, counted
-from lianfang.infra.messages.status import LINE
 from lianfang.infra.messages.table import Reading, element, elements_of, ours_of, write
 from lianfang.infra.messages.xml import Parsed
 from lianfang.kernel import limits
@@ -61,7 +60,7 @@ def read_recalls(parsed: Parsed, *, zone: tzinfo = UTC) -> tuple[tuple[Outcome, 
 def _reasons(reasons: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[str, str]:
     """The first code, and all lines."""
     code = next((code for code, _ in reasons if code), "")
-    return code, " ".join(line for _, lines in reasons for line in lines)
+    return code, " ".join(joined(lines, REASON_LENGTH).strip() for _, lines in reasons if lines)
 
 
 def write_recalls_as(message: Message, outcomes: Sequence[Outcome]) -> tuple[bytes, tuple[Lost, ...]]:
@@ -76,6 +75,8 @@ def write_recalls_as(message: Message, outcomes: Sequence[Outcome]) -> tuple[byt
         statuses.append(CONCLUSIONS.get(outcome.kind or "", PENDING))
         out = elements_of(message, ours)
         transactions.append(out.elements)
+        if "payment_id" in out.lost:
+            raise InputError("an id of more than 35 characters, and no UETR, cannot be recalled by it", "payment_id")
         gone = out.lost if outcome.label == "disputed" else [*out.lost, "label"]
         for name in gone:
             lost[name] = lost.get(name, 0) + 1
@@ -96,10 +97,10 @@ def write_recalls_as(message: Message, outcomes: Sequence[Outcome]) -> tuple[byt
 
 def _recall(outcome: Outcome) -> dict[str, Any]:
     code = outcome.kind or "NARR"
-    return {"payment_id": outcome.payment_id, "reasons": [(code, lines_of(outcome.note or "", LINE))]}
+    return {"payment_id": outcome.payment_id, "reasons": [(code, lines_of(outcome.note or "", REASON_LENGTH))]}
 
 
 def _answer(outcome: Outcome) -> dict[str, Any]:
     status = _TRANSACTION_STATUS[CONCLUSIONS.get(outcome.kind or "", PENDING)]
-    lines = lines_of(outcome.note or "", LINE)
+    lines = lines_of(outcome.note or "", REASON_LENGTH)
     return {"payment_id": outcome.payment_id, "status": status, "reasons": [("NARR", lines)] if lines else None}

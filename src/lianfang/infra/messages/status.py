@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
-from lianfang.infra.messages.forms import lines_of, read_time, reference, write_time
+from lianfang.infra.messages.forms import REASON_LENGTH, joined, lines_of, read_time, reference, write_time
 from lianfang.infra.messages.lost import Lost, counted
 from lianfang.infra.messages.payments import Payments
 from lianfang.infra.messages.table import Reading, element, elements_of, ours_of, write
@@ -28,8 +28,6 @@ from lianfang.wire.iso20022 import (
 )
 from lianfang.wire.payment import Part
 
-LINE: Final = 105
-"""ISO 20022 Max105Text."""
 REASONS_MAX: Final = 16
 """Reasons of one decision that are written; the weightiest come first."""
 _ACCEPTED: Final = "AC"
@@ -75,6 +73,8 @@ def write_decisions(decisions: Sequence[Decision]) -> tuple[bytes, tuple[Lost, .
     for decision in decisions:
         out = elements_of(PACS_002, _status(decision) | {"payment_id": decision.payment_id})
         transactions.append(out.elements)
+        if "payment_id" in out.lost:
+            raise InputError("an id of more than 35 characters, and no UETR, has no place in a status report", "payment_id")
         for name in [*out.lost, *_unsaid(decision)]:
             lost[name] = lost.get(name, 0) + 1
     latest = max(d.decided_at for d in decisions)
@@ -109,12 +109,12 @@ def _references(payment: Payment) -> dict[str, Any]:
 def _status(answer: Answer) -> dict[str, Any]:
     if isinstance(answer, Refused):
         code = REASON_OF_REFUSAL.get(answer.refused, REASON_OTHERWISE)
-        return {"status": "RJCT", "reasons": [(code, lines_of(answer.detail, LINE))]}
+        return {"status": "RJCT", "reasons": [(code, lines_of(answer.detail, REASON_LENGTH))]}
     blocked = answer.action == "block"
     reasons = [
         (
             REASON_OF_BLOCK if blocked and reason.source != "system" else REASON_OTHERWISE,
-            lines_of(f"{reason.code}: {reason.en}", LINE) + lines_of(reason.zh, LINE),
+            lines_of(f"{reason.code}: {reason.en}", REASON_LENGTH) + lines_of(reason.zh, REASON_LENGTH),
         )
         for reason in answer.reasons[:REASONS_MAX]
     ]
@@ -159,5 +159,5 @@ def action_of(status: str) -> Action:
 
 
 def _reason(code: str, lines: Sequence[str], action: Action) -> Reason:
-    said = " ".join(lines) or code
+    said = joined(lines, REASON_LENGTH).strip() or code
     return Reason(code=code or "status", source="system", name=PACS_002.name, zh=said, en=said, action=action)

@@ -163,7 +163,7 @@ def _reason(element: Any) -> tuple[str, tuple[str, ...]]:
         if name == "Rsn" and len(child) and child[0].text:
             code = clean(child[0].text.strip())
         elif name == "AddtlInf" and child.text and len(lines) < LINES_MAX:
-            lines.append(clean(child.text.strip()))
+            lines.append(clean(child.text))
     return code, tuple(lines)
 
 
