@@ -58,7 +58,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             return ZoneInfo(self.messages_timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as why:
-            raise InputError(f"messages_timezone = {self.messages_timezone!r} is not a time zone of this machine") from why
+            raise InputError(
+                f"messages_timezone = {self.messages_timezone!r} is not a time zone of this machine"
+            ) from why
 
 
 HELP: Final = {

@@ -27,11 +27,10 @@ IBAN_LENGTHS: Final = {
 """Characters of an IBAN by country, from the IBAN registry. A country that is not here is judged by check digits alone."""
 
 _ONE_DIGIT_CODES: Final = "17"
-_TWO_DIGIT_CODES: Final = frozenset(
-    "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 90 91 "
-    "92 93 94 95 98".split()
-)
-"""ITU-T E.164 country codes of one and two digits; all others have three."""
+_TWO_DIGIT_CODES: Final = {
+    "2": "07", "3": "0123469", "4": "013456789", "5": "12345678", "6": "0123456", "8": "1246", "9": "0123458",
+}  # fmt: skip
+"""ITU-T E.164 country codes of one digit, and of two by their first; all others have three."""
 
 
 def why_not_iban(text: str) -> str:
@@ -72,7 +71,7 @@ def phone_to_iso(text: str) -> str | None:
     if not _E164.fullmatch(text):
         return None
     digits = text[1:]
-    code = 1 if digits[0] in _ONE_DIGIT_CODES else 2 if digits[:2] in _TWO_DIGIT_CODES else 3
+    code = 1 if digits[0] in _ONE_DIGIT_CODES else 2 if digits[1] in _TWO_DIGIT_CODES.get(digits[0], "") else 3
     return f"+{digits[:code]}-{digits[code:]}"
 
 

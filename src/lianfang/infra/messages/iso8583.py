@@ -265,7 +265,11 @@ def time_of(text: str, now: datetime, element: str = "7") -> datetime:
 def payment_id(stan: str, transmitted: str, acquirer: str, forwarder: str, now: datetime, element: str = "") -> str:
     """Of what DE 90 of a reversal repeats: trace number, transmission time with its year, both institutions."""
     year = time_of(transmitted, now, element or "7").year
-    parts = (_digits(stan, element or "11"), _digits(acquirer or "0", element or "32"), _digits(forwarder or "0", element or "33"))
+    parts = (
+        _digits(stan, element or "11"),
+        _digits(acquirer or "0", element or "32"),
+        _digits(forwarder or "0", element or "33"),
+    )
     return f"8583-{year}{transmitted}-{parts[0]}-{parts[1]:0>11}-{parts[2]:0>11}"
 
 
@@ -309,11 +313,10 @@ def request_of(payment: Payment, zone: tzinfo = UTC, kind: str = "0100") -> tupl
     if not payment.time.microsecond:
         kept.add("time")
     for row in FIELDS:
-        value = held.get(row.ours)
-        if row.element not in fields and row.element not in ("43", "52") and isinstance(value, str):
-            if _holds(row.element, value):
-                fields[row.element] = value.ljust(_SPEC[row.element]["max_len"]) if row.element in _SPACE_PADDED else value
-                kept.add(row.ours)
+        name, value = row.element, held.get(row.ours)
+        if name not in fields and name not in ("43", "52") and isinstance(value, str) and _holds(name, value):
+            fields[name] = value.ljust(_SPEC[name]["max_len"]) if name in _SPACE_PADDED else value
+            kept.add(row.ours)
     fields |= _place(payment, kept)
     kept |= _told(payment, fields)
     lost = {name: 1 for name in held if name not in kept}

@@ -10,13 +10,13 @@ class Lost(NamedTuple):
     """A path (an element's, or one of ours) with how often it stood there; or a sentence about the message as a whole."""
 
     path: str
-    count: int = 1
+    times: int = 1
     note: bool = False
 
     def __str__(self) -> str:
-        return self.path if self.note or self.count == 1 else f"{self.path} ({self.count} times)"
+        return self.path if self.note or self.times == 1 else f"{self.path} ({self.times} times)"
 
 
 def counted(lost: Mapping[str, int], notes: Iterable[str]) -> tuple[Lost, ...]:
     """Notes first, then the paths in the order they were met."""
-    return (*(Lost(note, 1, True) for note in notes), *(Lost(path, count) for path, count in lost.items()))
+    return (*(Lost(note, 1, True) for note in notes), *(Lost(path, times) for path, times in lost.items()))

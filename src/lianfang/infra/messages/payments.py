@@ -26,7 +26,7 @@ from lianfang.infra.messages.table import (
 from lianfang.infra.messages.xml import Parsed
 from lianfang.kernel import limits
 from lianfang.kernel.errors import InputError
-from lianfang.kernel.money import CURRENCIES, exponent, minor_units
+from lianfang.kernel.money import exponent, minor_units
 from lianfang.wire import Payment, build
 from lianfang.wire.iso20022 import NOT_PROVIDED, PACS_008, PAIN_001, Message
 

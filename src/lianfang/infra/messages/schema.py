@@ -21,7 +21,7 @@ Order = tuple[int, ...]
 """Place of an element among its siblings, for each element down to it."""
 
 
-class _Shipped(etree.Resolver):
+class _Shipped(etree.Resolver):  # type: ignore[misc]  # lxml has no types
     """Gives the schema files of this package and nothing else: no schema is ever fetched."""
 
     def resolve(self, url: str, public_id: Any, context: Any) -> Any:

@@ -74,7 +74,9 @@ def write_decisions(decisions: Sequence[Decision]) -> tuple[bytes, tuple[Lost, .
         out = elements_of(PACS_002, _status(decision) | {"payment_id": decision.payment_id})
         transactions.append(out.elements)
         if "payment_id" in out.lost:
-            raise InputError("an id of more than 35 characters, and no UETR, has no place in a status report", "payment_id")
+            raise InputError(
+                "an id of more than 35 characters, and no UETR, has no place in a status report", "payment_id"
+            )
         for name in [*out.lost, *_unsaid(decision)]:
             lost[name] = lost.get(name, 0) + 1
     latest = max(d.decided_at for d in decisions)

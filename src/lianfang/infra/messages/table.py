@@ -21,7 +21,20 @@ from lianfang.wire.iso20022 import NOT_PROVIDED, Message, Place
 LOST_MAX: Final = 1_000
 """Different paths that are listed as lost, at most."""
 _REPEATED: Final = frozenset(
-    {"CdtTrfTxInf", "PmtInf", "TxInfAndSts", "Undrlyg", "TxInf", "CxlDtls", "Rpt", "Stmt", "Ntfctn", "Ntry", "NtryDtls", "TxDtls"}
+    {
+        "CdtTrfTxInf",
+        "PmtInf",
+        "TxInfAndSts",
+        "Undrlyg",
+        "TxInf",
+        "CxlDtls",
+        "Rpt",
+        "Stmt",
+        "Ntfctn",
+        "Ntry",
+        "NtryDtls",
+        "TxDtls",
+    }
 )
 """Levels: elements that stand several times with transactions inside, or are one."""
 
@@ -105,7 +118,7 @@ class Reading:
 
     def _level(self, element: Any, node: _Node, values: Values, path: str) -> Iterator[Transaction]:
         before = self._number
-        inner = []
+        inner: list[tuple[Any, _Node]] = []
         self._walk(element, node, values, inner)
         handed = _without_sums(values) if len(inner) > 1 else values
         for child, sub in inner:
@@ -157,7 +170,7 @@ def _without_sums(values: Values) -> Values:
 def _reason(element: Any) -> tuple[str, tuple[str, ...]]:
     """`Rsn/Cd` or `Rsn/Prtry`, and the lines of `AddtlInf`."""
     code = ""
-    lines = []
+    lines: list[str] = []
     for child in element:
         name = child.tag.rpartition("}")[2]
         if name == "Rsn" and len(child) and child[0].text:
@@ -298,7 +311,9 @@ def write(message: Message, header: Mapping[str, str], transactions: Sequence[Ma
     place = order_of(message.name, top)
     before = {path: made for path, made in header.items() if order_of(message.name, path) < place}
     after = {path: made for path, made in header.items() if path not in before}
-    body = "".join((_nested(message, before), *(_nested(message, one) for one in transactions), _nested(message, after)))
+    body = "".join(
+        (_nested(message, before), *(_nested(message, one) for one in transactions), _nested(message, after))
+    )
     space = iso20022.namespace(message.name, message.written)
     name = message.element
     return (

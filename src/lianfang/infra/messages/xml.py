@@ -125,7 +125,8 @@ def _refuse_tricks(text: bytes) -> None:
     if at >= 0 or (at := text.find(b"<!ENTITY")) >= 0:
         line = text.count(b"\n", 0, at) + 1
         raise InputError(
-            "a document type or entity is refused: messages have none (ISO 20022-4), and none is resolved", f"line {line}"
+            "a document type or entity is refused: messages have none (ISO 20022-4), and none is resolved",
+            f"line {line}",
         )
     most = max(XML_ELEMENTS_MIN, int(len(text) * XML_ELEMENTS_PER_BYTE))
     if text.count(b"<") > 2 * most:

@@ -177,7 +177,8 @@ class Door:
         try:
             body = _json(request)
         except UnsupportedBodyError:
-            return self._message(request, slot, since)
+            self._message(request, slot, since)
+            return None
         if body[:1] == b"[" or body.lstrip()[:1] == b"[":
             return self._batch(request, slot, body, since)
         self._authorize(request.headers.get(b"authorization"), "decide", 1)
