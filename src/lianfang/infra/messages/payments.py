@@ -217,6 +217,10 @@ def _transaction(
         lost[name] = lost.get(name, 0) + 1
     elements = out.elements
     elements.pop("GrpHdr/CreDtTm", None)
+    for path in [path for path in elements if path.endswith("Acct/Prxy/Id")]:  # an alias stands beside an id only
+        number = path.replace("/Prxy/Id", "/Id/Othr/Id")
+        if not _filled(number, elements):
+            elements[number] = element(number, NOT_PROVIDED)
     for path, made in fixed.items():
         if path.startswith(top) and not _filled(path, elements):
             elements[path] = made
@@ -230,10 +234,9 @@ def _transaction(
 
 def _filled(path: str, elements: dict[str, str]) -> bool:
     """Whether an element, or another choice in its place, is there already: any account, any agent, any name."""
-    for ending in ("/FinInstnId/Othr/Id", "/Id/Othr/Id"):
-        if path.endswith(ending):
-            around = path.removesuffix(ending) + "/"
-            return any(held.startswith(around) for held in elements)
+    if path.endswith("/Othr/Id"):
+        around = path.removesuffix("Othr/Id")
+        return any(held.startswith(around) for held in elements)
     return path in elements
 
 
