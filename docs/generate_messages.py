@@ -151,7 +151,9 @@ def _message(message: Message) -> str:
         lost = [f"`{path}`" for path in catalogue() if path not in kept]
         fixed = ", ".join(f"`{path}` {text}" for path, text in message.fixed)
         text += f"\nWritten where nothing of ours says otherwise: {fixed}.\n"
-        text += f"\nOf a payment, {message.name} has no place for: {', '.join(lost)}, `surroundings`, other attributes.\n"
+        text += (
+            f"\nOf a payment, {message.name} has no place for: {', '.join(lost)}, `surroundings`, other attributes.\n"
+        )
         text += "`kind` is always `transfer`. A value that does not fit its form is lost too, and listed.\n"
     return text
 

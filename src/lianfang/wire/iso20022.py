@@ -410,7 +410,13 @@ MESSAGES: Final = (PACS_008, PAIN_001, PACS_002, CAMT_056, CAMT_029, CAMT_052, C
 
 STATUS_OF_ACTION: Final[dict[Action, str]] = {"allow": "ACCP", "challenge": "PDNG", "hold": "PDNG", "block": "RJCT"}
 """ISO 20022 ExternalPaymentTransactionStatus1Code of each action: accepted after checks, pending, rejected."""
-ACTION_OF_STATUS: Final[dict[str, Action]] = {"RJCT": "block", "BLCK": "block", "CANC": "block", "PDNG": "hold", "PATC": "challenge"}
+ACTION_OF_STATUS: Final[dict[str, Action]] = {
+    "RJCT": "block",
+    "BLCK": "block",
+    "CANC": "block",
+    "PDNG": "hold",
+    "PATC": "challenge",
+}
 """The action behind a status that is read; `RCVD` and what nobody knows is `hold`, the accepting ones (`AC..`) `allow`."""
 REASON_OF_BLOCK: Final = "FRAD"
 """ExternalStatusReason1Code of a payment that a rule, a list or the model blocks: originated fraudulently."""

@@ -46,7 +46,9 @@ def test_each_action_is_a_status(action: Action, status: str) -> None:
     assert f"<TxSts>{status}</TxSts>" in raw.decode()
 
 
-@pytest.mark.parametrize(("source", "code"), [("rule", "FRAD"), ("list", "FRAD"), ("score", "FRAD"), ("system", "NARR")])
+@pytest.mark.parametrize(
+    ("source", "code"), [("rule", "FRAD"), ("list", "FRAD"), ("score", "FRAD"), ("system", "NARR")]
+)
 def test_a_block_says_fraud_unless_it_is_only_doubt(source: str, code: str) -> None:
     raw, _ = write_decisions([decision(action="block", reasons=(reason("block", source),))])
     assert f"<Rsn><Cd>{code}</Cd></Rsn><AddtlInf>odd: Unusual &lt;amount&gt; &amp; payee</AddtlInf>" in raw.decode()
@@ -55,7 +57,7 @@ def test_a_block_says_fraud_unless_it_is_only_doubt(source: str, code: str) -> N
 
 def test_a_message_is_answered_payment_by_payment_with_the_names_it_used() -> None:
     asked = read_payments_of(parse(pacs008(*[transfer(reference=f"T{i}") for i in range(3)]).encode()))
-    answers = [
+    answers: list[Decision | Refused] = [
         decision("T0"),
         decision("T1", "block", reasons=(reason("block"),)),
         Refused(payment_id="T2", refused="conflict", detail="another payment"),
@@ -154,7 +156,9 @@ def test_a_recall_that_is_written_is_read_again(outcome: Outcome) -> None:
     assert read_recalls(parse(raw))[0] == (outcome,)
 
 
-@pytest.mark.parametrize(("kind", "conclusion"), [("CNCL", "CNCL"), ("RJCR", "RJCR"), ("PDCR", "PDCR"), ("FRAD", "PDCR")])
+@pytest.mark.parametrize(
+    ("kind", "conclusion"), [("CNCL", "CNCL"), ("RJCR", "RJCR"), ("PDCR", "PDCR"), ("FRAD", "PDCR")]
+)
 def test_an_answer_says_its_conclusion(kind: str, conclusion: str) -> None:
     outcome = Outcome(payment_id=UETR, label="disputed", known_at=NOW, source="ICBKCNBJ", kind=kind)
     raw, _ = write_recalls_as(CAMT_029, [outcome])

@@ -16,6 +16,7 @@ from lianfang.infra.messages import parse, read_payments_of, write_payments_as
 from lianfang.infra.messages.identifiers import is_uuid4, why_not_iban
 from lianfang.infra.messages.payments import flat
 from lianfang.kernel.errors import InputError, TooLargeError
+from lianfang.kernel.instant import moment
 from lianfang.kernel.money import CURRENCIES
 from lianfang.wire import Device, Merchant, Network, Party, Payment, read_payment, write
 from lianfang.wire.iso20022 import PACS_008, PAIN_001, Message
@@ -27,7 +28,9 @@ text = st.text(
     min_size=1,
     max_size=140,
 ).filter(lambda s: s == s.strip() and s != "NOTPROVIDED")
-short = st.text(string.ascii_letters + string.digits + "-./", min_size=1, max_size=34).filter(lambda s: s != "NOTPROVIDED")
+short = st.text(string.ascii_letters + string.digits + "-./", min_size=1, max_size=34).filter(
+    lambda s: s != "NOTPROVIDED"
+)
 bics = st.sampled_from(["ICBKCNBJ", "COBADEFFXXX", "ABNANL2A"])
 parties = st.builds(
     Party,
@@ -59,7 +62,9 @@ attributes = st.fixed_dictionaries(
 payments = st.builds(
     Payment,
     id=st.uuids(version=4).map(str) | short,
-    time=st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC) | st.just(ZoneInfo("Asia/Shanghai"))),
+    time=st.builds(moment, st.integers(0, 4 * 10**15)).flatmap(
+        lambda at: st.sampled_from([at, at.astimezone(ZoneInfo("Asia/Shanghai"))])
+    ),
     kind=st.just("transfer"),
     amount=st.integers(0, 10**15),
     currency=st.sampled_from(sorted(CURRENCIES)),

@@ -32,8 +32,6 @@ def with_doctype(doctype: str, name: str = "&e;") -> str:
     return text.replace("<Document", f"{doctype}<Document", 1)
 
 
-
-
 def ten_times(level: int) -> str:
     return f"&lol{level or ''};" * 10
 
@@ -77,15 +75,16 @@ def test_nothing_is_fetched_from_the_network() -> None:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
+        def log_message(self, *args: object) -> None:
+            """Silent."""
 
     with http.server.HTTPServer(("127.0.0.1", 0), Notes) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}"
         refused(with_doctype(f'<!DOCTYPE d [<!ENTITY e SYSTEM "{url}/e">]>'))
-        located = f'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="{SPACE}x {url}/s.xsd" xmlns="{SPACE}'
+        instance = "http://www.w3.org/2001/XMLSchema-instance"
+        located = f'xmlns:xsi="{instance}" xsi:schemaLocation="{SPACE}x {url}/s.xsd" xmlns="{SPACE}'
         assert read(pacs008().replace(f'xmlns="{SPACE}', located)).id == "T1"
         server.shutdown()
         thread.join()
@@ -115,7 +114,14 @@ def test_deep_nesting_is_refused(depth: int) -> None:
 
 @pytest.mark.parametrize(
     "space",
-    ["", "urn:example", f"{SPACE}pacs.008.001.99", f"{SPACE}pacs.009.001.08", f"{SPACE}pacs.008.001.8", "urn:swift:xsd:x"],
+    [
+        "",
+        "urn:example",
+        f"{SPACE}pacs.008.001.99",
+        f"{SPACE}pacs.009.001.08",
+        f"{SPACE}pacs.008.001.8",
+        "urn:swift:xsd:x",
+    ],
 )
 def test_a_wrong_namespace_is_refused_with_those_that_are_known(space: str) -> None:
     why = refused(pacs008().replace(f"{SPACE}pacs.008.001.08", space), UnknownMessageError)
@@ -221,7 +227,13 @@ def test_line_breaks_and_tabs_in_a_name_become_spaces() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "currency", "minor"),
-    [("100", "JPY", 100), ("100.000", "KWD", 100_000), ("1.234", "BHD", 1_234), ("5.00000", "EUR", 500), ("0", "CNY", 0)],
+    [
+        ("100", "JPY", 100),
+        ("100.000", "KWD", 100_000),
+        ("1.234", "BHD", 1_234),
+        ("5.00000", "EUR", 500),
+        ("0", "CNY", 0),
+    ],
 )
 def test_currencies_have_their_own_decimals(amount: str, currency: str, minor: int) -> None:
     assert read(pacs008(transfer(amount=amount, currency=currency))).amount == minor

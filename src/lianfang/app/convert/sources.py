@@ -197,13 +197,13 @@ def _cards(raw: bytes, now: datetime) -> Held:
 
 
 def _table(path: Path, form: str, mapping: Mapping) -> Held:
-    """Rows by a mapping file, or in the native layout."""
+    """Rows by a mapping file, or in the native layout. Attributes are texts: a table does not say what else they are."""
     known = catalogue()
     names = [
         *(name for name in known if name in mapping.payment or mapping.layout == "native"),
-        *(name for name in mapping.payment if name not in known),
+        *(f"{name}:text" if name.startswith("attributes.") else name for name in mapping.payment if name not in known),
     ]
-    if mapping.layout == "native":
+    if mapping.layout == "native" and "surroundings" not in names:
         names.append("surroundings")
     items: list[Payment] = []
     for batch in read_history(path, mapping, names):
@@ -223,7 +223,7 @@ def _row(values: dict[str, Any]) -> Payment:
         held = moment(value) if name in known and known[name].type == "time" else value
         part, _, rest = name.partition(".")
         if rest:
-            tree.setdefault(part, {})[rest] = held
+            tree.setdefault(part, {})[rest.removesuffix(":text")] = held
         else:
             tree[name] = held
     return build(Payment, tree)

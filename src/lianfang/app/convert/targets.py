@@ -15,7 +15,8 @@ from lianfang.app.convert.sources import Held, Item, kind_of
 from lianfang.infra.messages import Lost, request_of, write_decisions, write_payments_as, write_recalls_as
 from lianfang.infra.messages.payments import flat
 from lianfang.kernel.errors import InputError
-from lianfang.wire import Decision, Outcome, Payment, catalogue, write
+from lianfang.kernel.instant import instant
+from lianfang.wire import Decision, FieldType, Outcome, Payment, catalogue, write
 from lianfang.wire.iso20022 import CAMT_029, CAMT_056, PACS_008, PAIN_001
 
 TARGETS: Final = ("json", "pacs.008", "pain.001", "pacs.002", "camt.056", "camt.029", "iso8583", "csv", "parquet")
@@ -29,7 +30,7 @@ _NEEDS: Final = {
     "camt.056": "outcomes",
     "camt.029": "outcomes",
 }
-_ARROW: Final[dict[str, pa.DataType]] = {
+_ARROW: Final[dict[FieldType, pa.DataType]] = {
     "text": pa.string(),
     "int": pa.int64(),
     "float": pa.float64(),
@@ -96,8 +97,11 @@ def _table(payments: Sequence[Payment], form: str) -> tuple[bytes, tuple[Lost, .
     columns: dict[str, Any] = {}
     for name in (*known, "surroundings"):
         values = [row.get(name) for row in rows]
+        kind: FieldType = known[name].type if name in known else "text"
+        if kind == "time" and form == "csv":
+            kind, values = "int", [None if at is None else instant(at) for at in values]  # as the native layout has it
         if any(value is not None for value in values):
-            columns[name] = pa.array(values, _ARROW[known[name].type] if name in known else pa.string())
+            columns[name] = pa.array(values, _ARROW[kind])
     table = pa.table(columns)
     out = io.BytesIO()
     if form == "parquet":

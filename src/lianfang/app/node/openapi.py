@@ -80,7 +80,9 @@ def decider_openapi() -> dict[str, Any]:
                 "summary": "Report what a payment turned out to be.",
                 "requestBody": _body(outcome, xml="An ISO 20022 camt.056"),
                 "responses": {
-                    "202": _answer("Durably recorded", recorded, xml="An ISO 20022 camt.029, where the request was XML"),
+                    "202": _answer(
+                        "Durably recorded", recorded, xml="An ISO 20022 camt.029, where the request was XML"
+                    ),
                     **refusals,
                 },
                 "security": [{"key": ["outcomes"]}],
