@@ -6,17 +6,18 @@ import io
 import json
 import socket
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
+from lianfang.app.node.clock import WallClock
 from lianfang.app.node.supervise import Node
 from lianfang.app.settings import Settings
 from lianfang.infra.journal import scan
 from lianfang.infra.messages import parse, read_iso8583, read_recalls, read_status
 from lianfang.infra.messages.iso8583 import write_iso8583
+from lianfang.kernel.instant import moment
 from tests.infra.messages.samples import CAMT_056, PAIN_001_03, SPACE, pacs008, transfer
 from tests.infra.messages.test_iso8583 import REQUEST
 
@@ -83,7 +84,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def card(kind: str = "0100", **more: str) -> bytes:
-    now = datetime.now(UTC)
+    now = moment(WallClock()())
     return write_iso8583(
         kind, REQUEST | {"7": f"{now:%m%d%H%M%S}"} | {k.removeprefix("de"): v for k, v in more.items()}
     )

@@ -272,6 +272,29 @@ def test_a_refusal_by_the_schema_does_not_repeat_the_value() -> None:
     assert "SECRET" not in str(why)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("ICBKCNBJ", "A" * 900_000, "form"),
+        ("Erika Mustermann", "x" * 900_000, "too long"),
+        ("2026-05-01T08:00:00+08:00", "2" * 900_000, "not one of its type"),
+        ("100.00", "1" * 900_000, "digits"),
+        ("<ChrgBr>", "<Secret>x</Secret><ChrgBr>", "not expected"),
+    ],
+)
+def test_long_values_are_refused_in_few_words(old: str, new: str, why: str) -> None:
+    error = refused(pacs008().replace(old, new))
+    assert why in error.what
+    assert len(str(error)) < 400
+
+
+def test_of_very_many_lines_the_first_are_kept_and_the_rest_is_listed() -> None:
+    many = transfer().replace("<Ustrd>Rent</Ustrd>", "<Ustrd>x</Ustrd>" * 30_000)
+    found = read_payments_of(parse(pacs008(many).encode()))
+    assert found.payments[0].memo == "x " * 63 + "x"
+    assert ("CdtTrfTxInf/RmtInf/Ustrd[65]", 29_936) in [(one.path, one.times) for one in found.lost]
+
+
 def test_counts_and_sums_that_are_not_so_are_refused() -> None:
     assert refused(pacs008(said=2)).where == "GrpHdr/NbOfTxs"
     assert refused(pacs008(extra="<CtrlSum>99</CtrlSum>")).where == "GrpHdr/CtrlSum"

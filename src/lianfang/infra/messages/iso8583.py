@@ -251,10 +251,11 @@ def _digits(text: str, element: str) -> str:
 def time_of(text: str, now: datetime, element: str = "7") -> datetime:
     """MMDDhhmmss in GMT, in the year that brings it nearest to `now`."""
     _digits(text, element)
+    month, day, hour, minute, second = (int(text[i : i + 2] or "0") for i in range(0, 10, 2))
     candidates = []
     for year in (now.year - 1, now.year, now.year + 1):
         try:
-            candidates.append(datetime.strptime(f"{year}{text}", "%Y%m%d%H%M%S").replace(tzinfo=UTC))
+            candidates.append(datetime(year, month, day, hour, minute, second, tzinfo=UTC))
         except ValueError:  # not a date, or the 29th of February of another year
             continue
     if not candidates:

@@ -139,7 +139,7 @@ class Reading:
             elif sub.level:
                 inner.append((child, sub))
             elif sub.reasons:
-                values.setdefault(sub.path, []).append(Found(_reason(child), "", child.sourceline))
+                self._keep(sub.path, Found(_reason(child), "", child.sourceline), values)
             else:
                 if sub.taken and child.text and (text := child.text.strip()):
                     self._take(sub.path, child, text, values)
@@ -147,14 +147,17 @@ class Reading:
                     self._walk(child, sub, values, inner)
 
     def _take(self, path: str, element: Any, text: str, values: Values) -> None:
-        """Deeper levels take the place of what the level around had; within one level values add up."""
         if path.endswith("/Ustrd"):
             text = element.text
-        found = Found(text, element.get("Ccy", ""), element.sourceline)
-        if path in values:
-            values[path] = [*values[path], found]
+        self._keep(path, Found(text, element.get("Ccy", ""), element.sourceline), values)
+
+    def _keep(self, path: str, found: Found, values: Values) -> None:
+        """Beside those that stand at the same path already. A path belongs to one level, so none is shared."""
+        held = values.setdefault(path, [])
+        if len(held) < LINES_MAX:
+            held.append(found)
         else:
-            values[path] = [found]
+            self._lose(f"{path}[{LINES_MAX + 1}]")
 
     def _lose(self, path: str) -> None:
         path = path.removeprefix("/")

@@ -164,8 +164,18 @@ def _syntax_error(why: Exception) -> InputError:
 
 
 _SPACE_IN_TEXT: Final = re.compile(r"\{urn:[^}]*\}")
-_VALUE_IN_TEXT: Final = re.compile(r"(?:The value )?'.*' (?=is not (?:accepted|a valid|an element))", re.DOTALL)
-"""A refusal never repeats what may be somebody's name or account."""
+_FACET: Final = re.compile(r"\[facet '(\w+)'\]")
+_FACETS: Final = {
+    "pattern": "the value has not the form of its type",
+    "maxLength": "the value is too long",
+    "minLength": "the value is empty",
+    "totalDigits": "the number has too many digits",
+    "fractionDigits": "the number has too many decimals",
+    "minInclusive": "the number is too small",
+}
+_ABOUT_STRUCTURE: Final = ("This element is not expected", "Missing child", "The attribute", "Character content", "Element content")
+"""Complaints that name elements and no values. Of the others a sentence of ours is told: a refusal never repeats what may be
+somebody's name or account."""
 _ELEMENT_IN_TEXT: Final = re.compile(r"^Element '(?P<element>[^']+)'(?:, attribute '(?P<attribute>[^']+)')?: ?")
 
 
@@ -177,5 +187,10 @@ def _schema_error(schema: Any) -> InputError:
     where = f"line {first.line}"
     if named:
         where += f", {named['element']}" + (f"/@{named['attribute']}" if named["attribute"] else "")
-        sentence = _VALUE_IN_TEXT.sub("the value ", sentence[named.end() :])
+        sentence = sentence[named.end() :]
+    facet = _FACET.match(sentence)
+    if facet:
+        sentence = _FACETS.get(facet[1], "the value is not one of its type")
+    elif not sentence.startswith(_ABOUT_STRUCTURE):
+        sentence = "the value is not one of its type"
     return InputError(sentence.strip()[: limits.TEXT_LENGTH_MAX], where)
