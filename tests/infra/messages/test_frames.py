@@ -192,6 +192,17 @@ def test_a_client_that_sends_without_end_is_read_no_further() -> None:
     Talk(handler, FrameLimits(pipelined=4)).run(test)
 
 
+def test_very_many_frames_at_once_are_all_answered() -> None:
+    async def test(talk: Talk) -> None:
+        reader, writer = await talk.open()
+        writer.write(frame(b"x") * 50_000)
+        heard = await reader.readexactly(50_000 * len(frame(b"re:x")))
+        assert heard == frame(b"re:x") * 50_000
+        writer.close()
+
+    Talk(limits=FrameLimits(pipelined=2, write_bytes=1 << 24)).run(test)
+
+
 def test_a_mistake_of_the_handler_ends_the_connection_and_is_told() -> None:
     def handler(body: bytes, slot: FrameSlot) -> bytes | None:
         raise RuntimeError("ours")

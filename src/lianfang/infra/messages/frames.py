@@ -91,14 +91,26 @@ class FrameConnection(asyncio.Protocol):
         return bool(self._slots)
 
     def _take(self) -> None:
+        """Handle what is whole, as far as the answers keep pace."""
+        while self._handle_frames() and self._has_room():
+            pass
+        self._hold_back()
+
+    def _has_room(self) -> bool:
+        return self._transport is not None and len(self._slots) < self._server.limits.pipelined
+
+    def _handle_frames(self) -> bool:
+        """Handle frames until none is whole (False) or too many answers are owed (True); send those that are ready."""
         limits = self._server.limits
-        while len(self._buffer) >= HEAD and len(self._slots) < limits.pipelined and self._transport is not None:
-            length = int.from_bytes(self._buffer[:HEAD], "big")
-            if not 0 < length <= limits.frame_bytes:
+        stopped = True
+        while self._has_room():
+            length = int.from_bytes(self._buffer[:HEAD], "big") if len(self._buffer) >= HEAD else -1
+            if length == 0 or length > limits.frame_bytes:
                 self._server.refused += 1
                 self.close()
-                return
-            if len(self._buffer) < HEAD + length:
+                return False
+            if length < 0 or len(self._buffer) < HEAD + length:
+                stopped = False
                 break
             frame = bytes(self._buffer[HEAD : HEAD + length])
             del self._buffer[: HEAD + length]
@@ -106,12 +118,12 @@ class FrameConnection(asyncio.Protocol):
             slot = FrameSlot(self)
             self._slots.append(slot)
             slot.answer = self._server.handle(frame, slot) or slot.answer
-        self._hold_back()
-        self.flush()
+        self._send()
+        return stopped
 
     def _hold_back(self) -> None:
         """Stop or go on reading: a client may have so many unanswered messages and no more."""
-        full = len(self._slots) >= self._server.limits.pipelined
+        full = not self._has_room()
         if self._transport is None or full == self._paused:
             return
         self._paused = full
@@ -121,7 +133,13 @@ class FrameConnection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def flush(self) -> None:
-        """Send what is answered, from the front. An answer `CLOSE` ends the connection after what stands before it."""
+        """Send what is answered, from the front, and go on reading where that was held back."""
+        self._send()
+        if self._paused and self._has_room():
+            self._take()
+
+    def _send(self) -> None:
+        """An answer `CLOSE` ends the connection after what stands before it."""
         made = []
         close = False
         while self._slots and self._slots[0].answer is not None and not close:
@@ -138,9 +156,6 @@ class FrameConnection(asyncio.Protocol):
         elif self._transport.get_write_buffer_size() > self._server.limits.write_bytes:
             self._server.refused += 1
             self._transport.abort()
-        elif self._paused and len(self._slots) < self._server.limits.pipelined:
-            self._hold_back()
-            self._take()
 
     def close(self) -> None:
         """Close after what is written has left."""

@@ -173,7 +173,13 @@ _FACETS: Final = {
     "fractionDigits": "the number has too many decimals",
     "minInclusive": "the number is too small",
 }
-_ABOUT_STRUCTURE: Final = ("This element is not expected", "Missing child", "The attribute", "Character content", "Element content")
+_ABOUT_STRUCTURE: Final = (
+    "This element is not expected",
+    "Missing child",
+    "The attribute",
+    "Character content",
+    "Element content",
+)
 """Complaints that name elements and no values. Of the others a sentence of ours is told: a refusal never repeats what may be
 somebody's name or account."""
 _ELEMENT_IN_TEXT: Final = re.compile(r"^Element '(?P<element>[^']+)'(?:, attribute '(?P<attribute>[^']+)')?: ?")
