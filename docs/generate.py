@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from docs.generate_messages import messages_reference
 from docs.generate_wire import wire_reference
 from lianfang.app.cli import cli_reference
 from lianfang.app.commands.settings import settings_reference
@@ -28,6 +29,7 @@ def _schema() -> str:
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "cli.md": cli_reference,
+    "messages.md": messages_reference,
     "settings.md": settings_reference,
     "schema.json": _schema,
     "wire.md": wire_reference,

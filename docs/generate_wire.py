@@ -10,7 +10,6 @@ from msgspec import inspect
 
 from lianfang.kernel import limits
 from lianfang.wire import SUBJECTS
-from lianfang.wire.iso20022 import ISO_20022
 from lianfang.wire.payment import Part
 from lianfang.wire.schema import MESSAGES
 
@@ -51,11 +50,10 @@ The answer says what is wrong and where (`$.payer.account`; `$[3].amount` in a b
 breaks and tabs; nothing else may.
 """
 _ISO: Final = """\
-## ISO 20022
+## ISO 20022 and ISO 8583
 
 Our payer and payee are ISO's debtor and creditor; cards, QR codes and wallets have them too, so they have plain names
-here. Elements are of pacs.008 `CdtTrfTxInf` unless another message is named.
-
+here. Which element or data element is which field: [the messages of banks](messages.md).
 """
 
 
@@ -66,17 +64,16 @@ def wire_reference() -> str:
     subjects = [(f"`{path}`", kind) for path, kind in SUBJECTS.items()]
     parts.append(
         "## Subjects\n\nFields whose value lists and shared tags may be about.\n\n"
-        + _table(("field", "kind of subject"), subjects)
+        + table(("field", "kind of subject"), subjects)
     )
-    mapped = [(f"`{row.ours}`", f"`{row.iso}`", row.remark) for row in ISO_20022]
-    parts.append(_ISO + _table(("field of Payment", "ISO 20022", "remark"), mapped))
+    parts.append(_ISO)
     return "\n".join(parts)
 
 
 def _message(kind: type[msgspec.Struct]) -> str:
     version = msgspec.structs.fields(kind)[0]
     title = f"## {kind.__name__}" + (f" (`{version.default}`)" if version.name == "schema" else "")
-    return f"{title}\n\n{_said(kind)}\n\n" + _table(("field", "value", "must be given"), list(_fields(kind, "")))
+    return f"{title}\n\n{_said(kind)}\n\n" + table(("field", "value", "must be given"), list(_fields(kind, "")))
 
 
 def _fields(kind: type[msgspec.Struct], prefix: str) -> Iterable[tuple[str, str, str]]:
@@ -149,7 +146,7 @@ def _said(kind: type) -> str:
     return " ".join((kind.__doc__ or "").split())
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return _rows([head, ["---"] * len(head)]) + _rows(rows)
 
 

@@ -1,4 +1,4 @@
-"""The catalogue of fields and the ISO 20022 table against the structs."""
+"""The catalogue of fields against the structs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import get_args
 
 from lianfang.wire import SUBJECTS, Payment, SubjectKind, catalogue
-from lianfang.wire.iso20022 import ISO_20022
 from lianfang.wire.payment import Channel, Device, Kind, Merchant, Network, Party, Place, Session
 
 PARTS = {
@@ -66,13 +65,6 @@ def test_subjects_are_text_fields_of_known_kinds() -> None:
     for path, kind in SUBJECTS.items():
         assert catalogue()[path].type == "text"
         assert kind in get_args(SubjectKind)
-
-
-def test_iso_20022_rows_name_fields_once() -> None:
-    ours = [row.ours for row in ISO_20022]
-    assert len(set(ours)) == len(ours)
-    assert set(ours) <= set(catalogue())
-    assert all(row.iso for row in ISO_20022)
 
 
 def test_structs_are_frozen_and_closed() -> None:

@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError
 from lianfang import __version__
 from lianfang.app.commands import (
     bench,
+    convert,
     decide,
     demo,
     journal,
@@ -38,7 +39,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "lists": (lists.export, lists.show),
     "keys": (keys.issue, keys.rotate, keys.revoke),
     "journal": (journal.verify, journal.export, journal.show),
-    "bench": (bench.decide,),
+    "bench": (bench.decide, bench.messages),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
 
@@ -61,6 +62,7 @@ def build() -> App:
         demo.demo,
         decide.decide,
         replay.replay,
+        convert.convert,
         simulate.simulate,
         schema.schema,
         settings.settings,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
@@ -45,8 +46,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snapshot_every_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
     snapshot_every_records: Annotated[int, Meta(ge=1_000, le=1 << 30)] = 1_000_000
     connections_max: Annotated[int, Meta(ge=1, le=65_536)] = 4_096
+    messages_timezone: str = "UTC"
+    iso8583_port: Annotated[int, Meta(ge=-1, le=65_535)] = -1
+    iso8583_host: str = "127.0.0.1"
+    iso8583_connections_max: Annotated[int, Meta(ge=1, le=65_536)] = 64
     decider_cpu: Annotated[int, Meta(ge=-1, le=4_095)] = -1
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    def zone(self) -> ZoneInfo:
+        """`messages_timezone` as a zone. Raises `InputError` for one that this machine does not know."""
+        try:
+            return ZoneInfo(self.messages_timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as why:
+            raise InputError(
+                f"messages_timezone = {self.messages_timezone!r} is not a time zone of this machine"
+            ) from why
 
 
 HELP: Final = {
@@ -68,6 +82,10 @@ HELP: Final = {
     "snapshot_every_s": "Feature state is written to disk so often ...",
     "snapshot_every_records": "... and after so many payments, whichever comes first. Bounds the time of a restart.",
     "connections_max": "Connections the decider serves at once.",
+    "messages_timezone": "IANA zone of times in ISO 20022 messages without an offset, and of local times in ISO 8583.",
+    "iso8583_port": "Port for ISO 8583 over TCP. -1: closed. 0: any free one. It knows no keys and serves whoever reaches it.",
+    "iso8583_host": "Address that port listens on. Beyond loopback, only inside a network that keeps strangers out.",
+    "iso8583_connections_max": "ISO 8583 connections served at once.",
     "decider_cpu": "Pin the decider to this processor. -1: do not.",
     "log_level": "debug, info, warning or error.",
 }

@@ -74,7 +74,7 @@ class House:
         named = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
         path = target.encode() if isinstance(target, str) else target
         try:
-            answer = self.door.handle(Request(method.encode(), path, named, body), slot)  # type: ignore[arg-type]
+            answer = self.door.handle(Request(method.encode(), path, named, body), slot)
         except LianfangError as why:
             answer = problem_of(why)
         if answer is not None:

@@ -19,3 +19,19 @@ def decide(*, json: JsonFile = None, quick: bool = False) -> int:
 
     bench_decide(Sizes.quick() if quick else Sizes(), json)
     return 0
+
+
+def messages(*, json: JsonFile = None, quick: bool = False) -> int:
+    """Measure messages: a pacs.008 read and written, its pacs.002, an ISO 8583 request and response. A few seconds.
+
+    Parameters
+    ----------
+    json
+        Write the figures to this file.
+    quick
+        A small run, for trying the command; not for quoting.
+    """
+    from lianfang.app.bench.messages import bench_messages
+
+    bench_messages(20 if quick else 2_000, json)
+    return 0

@@ -18,6 +18,7 @@ import structlog
 import uvloop
 
 from lianfang.app.node.ahead import TouchedAhead
+from lianfang.app.node.cards import CardDesk
 from lianfang.app.node.clock import WallClock, ticks_ns, ticks_s
 from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.metrics import metrics_page
@@ -29,6 +30,7 @@ from lianfang.engines.scoring import NoModel
 from lianfang.infra import published
 from lianfang.infra.http import Limits, Server
 from lianfang.infra.journal import DECISION, JournalWriter, Recovery, scan
+from lianfang.infra.messages import FrameLimits, FrameServer, XmlCodecs
 from lianfang.infra.published import Watched, read_if_there
 from lianfang.kernel.errors import DependencyError, EvidenceError, LianfangError
 from lianfang.services.decide import LIST_SCHEMA, Decider, Door, ListBook, RuleBook, hot_path, rule_book, version_of
@@ -68,6 +70,7 @@ class DeciderProcess:
         self._openapi = b""
         self._snapshot_at = 0.0
         self._port = 0
+        self.cards_port = -1
 
     async def run(self) -> None:
         """Until told to stop."""
@@ -100,15 +103,19 @@ class DeciderProcess:
         self.journal.attach(loop, self.door.on_durable, self.door.on_failed, window_us=self.settings.commit_window_us)
         server = Server(self.door.handle, ticks_s, self._fault, Limits(connections=self.settings.connections_max))
         self._port = await server.start(self.settings.host, self.settings.decider_port, _tls(self.settings))
+        cards = await self._open_cards()
         _calm_collector()
         self.ready = True
         self.restart_s = ticks_s() - began
         log.info(
             "ready", port=self._port, after_s=round(self.restart_s, 3), keys=self.hot.state.keys, restored=self.restored
         )
-        print(msgspec.json.encode({"decider": self._port, "restart_s": self.restart_s}).decode(), flush=True)
+        said = {"decider": self._port, "restart_s": self.restart_s, "iso8583": self.cards_port}
+        print(msgspec.json.encode(said).decode(), flush=True)
         await self._follow()
         self.ready = False
+        if cards is not None:
+            await cards.stop()
         await server.stop()
         self._close()
 
@@ -129,7 +136,18 @@ class DeciderProcess:
             deadline_ms=self.settings.deadline_ms,
             waiting_max=self.settings.waiting_max,
             pages=pages,
+            codecs=dict.fromkeys((b"application/xml", b"text/xml"), XmlCodecs(self.wall, self.settings.zone())),
         )
+
+    async def _open_cards(self) -> FrameServer | None:
+        """The door for ISO 8583, where the settings open one."""
+        if self.settings.iso8583_port < 0:
+            return None
+        limits = FrameLimits(connections=self.settings.iso8583_connections_max)
+        server = FrameServer(CardDesk(self.door, self.wall, ticks_ns).handle, ticks_s, self._fault, limits)
+        self.cards_port = await server.start(self.settings.iso8583_host, self.settings.iso8583_port)
+        log.info("ISO 8583", port=self.cards_port)
+        return server
 
     # what the desk publishes
 

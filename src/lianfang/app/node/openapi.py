@@ -49,9 +49,13 @@ def decider_openapi() -> dict[str, Any]:
             "post": {
                 "operationId": "decide",
                 "summary": "Decide one payment, or a list of them. The answer leaves when it is durable.",
-                "requestBody": _body({"oneOf": [payment, batch]}),
+                "requestBody": _body({"oneOf": [payment, batch]}, xml="An ISO 20022 pacs.008 or pain.001"),
                 "responses": {
-                    "200": _answer("The decision, or the decisions in order", {"oneOf": [decision, answers]}),
+                    "200": _answer(
+                        "The decision, or the decisions in order",
+                        {"oneOf": [decision, answers]},
+                        xml="An ISO 20022 pacs.002, where the request was XML",
+                    ),
                     **refusals,
                 },
                 "security": [{"key": ["decide"]}],
@@ -74,8 +78,13 @@ def decider_openapi() -> dict[str, Any]:
             "post": {
                 "operationId": "report_outcome",
                 "summary": "Report what a payment turned out to be.",
-                "requestBody": _body(outcome),
-                "responses": {"202": _answer("Durably recorded", recorded), **refusals},
+                "requestBody": _body(outcome, xml="An ISO 20022 camt.056"),
+                "responses": {
+                    "202": _answer(
+                        "Durably recorded", recorded, xml="An ISO 20022 camt.029, where the request was XML"
+                    ),
+                    **refusals,
+                },
                 "security": [{"key": ["outcomes"]}],
             }
         },
@@ -108,12 +117,18 @@ def decider_openapi() -> dict[str, Any]:
     }
 
 
-def _body(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+def _body(schema: dict[str, Any], xml: str) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}, "application/xml": _xml(xml)}}
 
 
-def _answer(description: str, schema: dict[str, Any], kind: str = "application/json") -> dict[str, Any]:
-    return {"description": description, "content": {kind: {"schema": schema}}}
+def _answer(description: str, schema: dict[str, Any], kind: str = "application/json", xml: str = "") -> dict[str, Any]:
+    content = {kind: {"schema": schema}} | ({"application/xml": _xml(xml)} if xml else {})
+    return {"description": description, "content": content}
+
+
+def _xml(description: str) -> dict[str, Any]:
+    """XML is described by its own schemas (docs/reference/messages.md), not by one of ours."""
+    return {"schema": {"type": "string", "description": description}}
 
 
 def _page(name: str, summary: str, *more: str) -> dict[str, Any]:
@@ -132,7 +147,7 @@ def _refusals(problem: dict[str, Any]) -> dict[str, Any]:
         "405": "Wrong method",
         "409": "Another payment under an id already decided",
         "413": "Too large",
-        "415": "Not JSON",
+        "415": "Neither JSON nor XML",
         "429": "The key's rate is used up",
         "503": "The journal cannot be written, or too much is waiting; nothing was decided",
     }

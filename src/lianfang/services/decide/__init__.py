@@ -2,7 +2,7 @@
 
 from lianfang.services.decide.book import RuleBook, hot_path, merge, rule_book, version_of
 from lianfang.services.decide.decider import DECISION, OUTCOME, Decider, Journal
-from lianfang.services.decide.door import Door
+from lianfang.services.decide.door import Codecs, Door, Message, Report, Slot
 from lianfang.services.decide.facts import flattener
 from lianfang.services.decide.lists import LIST_SCHEMA, ListBook, ListHit, list_table
 from lianfang.services.decide.policy import settle
@@ -13,14 +13,18 @@ __all__ = [
     "LIST_SCHEMA",
     "OUTCOME",
     "RISK_STEP",
+    "Codecs",
     "Decider",
     "Door",
     "Journal",
     "Judged",
     "ListBook",
     "ListHit",
+    "Message",
     "Replayer",
+    "Report",
     "RuleBook",
+    "Slot",
     "flattener",
     "hot_path",
     "list_table",

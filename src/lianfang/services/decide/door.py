@@ -1,6 +1,7 @@
 """The decider's door: HTTP in, durable answers out. Routes, keys, deadlines; the thinking is done by `decider`.
 
 POST /v1/decisions        one payment or a list of them        scope decide
+                          (JSON, or a message that a codec of the content type reads and answers)
 GET  /v1/decisions/{id}   the answer given before               scope read
 POST /v1/outcomes         what a payment turned out to be       scope outcomes
 GET  /healthz /readyz /metrics                                  open
@@ -9,7 +10,7 @@ GET  /healthz /readyz /metrics                                  open
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
@@ -17,11 +18,11 @@ import msgspec
 import numpy as np
 
 from lianfang.engines.evaluate import Histogram
-from lianfang.infra.http import Request, Slot, problem, response
+from lianfang.infra.http import Request, problem, response
 from lianfang.kernel import limits
 from lianfang.kernel.errors import DependencyError, InputError, LianfangError, TooLargeError
 from lianfang.services.decide.decider import Decider
-from lianfang.wire import input_error, read_outcome, read_payment
+from lianfang.wire import Outcome, Payment, input_error, read_outcome, read_payment, write
 from lianfang.wire.strict import refuse_ambiguous
 
 DECISIONS: Final = b"/v1/decisions"
@@ -51,8 +52,52 @@ class Authorize(Protocol):
     def __call__(self, header: bytes | None, scope: str, cost: int) -> None: ...
 
 
-Owed = tuple[int, Slot, bytes, int, int]
-"""An answer that leaves when a record is durable: that record's seq, slot, answer, asked at (ticks), payments in it."""
+class Flushes(Protocol):
+    """A connection that sends what is ready."""
+
+    def flush(self) -> None: ...
+
+
+class Slot(Protocol):
+    """Where an answer is put: one of an HTTP connection, or of any other that answers in order."""
+
+    answer: bytes | None
+
+    @property
+    def connection(self) -> Flushes: ...
+
+
+class Message(Protocol):
+    """Payments that came in another form than our JSON, answered in theirs."""
+
+    @property
+    def payments(self) -> Sequence[Payment]: ...
+
+    def answer(self, answers: Sequence[bytes]) -> bytes:
+        """The answer's body, of a decision or refusal in JSON for each payment."""
+        ...
+
+
+class Report(Protocol):
+    """Outcomes that came in another form than our JSON."""
+
+    @property
+    def outcomes(self) -> Sequence[Outcome]: ...
+
+    def answer(self) -> bytes: ...
+
+
+class Codecs(Protocol):
+    """Reads what is posted with a content type other than JSON. Raises `InputError`. Answers have the same type."""
+
+    def message(self, body: bytes) -> Message: ...
+
+    def report(self, body: bytes) -> Report: ...
+
+
+Refusal = Callable[[DependencyError], bytes]
+Owed = tuple[int, Slot, bytes, int, int, Refusal]
+"""An answer that leaves when a record is durable: its seq, slot, answer, asked at (ticks), payments in it, the answer if not."""
 
 
 class Door:
@@ -69,6 +114,7 @@ class Door:
         deadline_ms: int,
         waiting_max: int,
         pages: dict[bytes, Callable[[], tuple[int, bytes, bytes]]],
+        codecs: Mapping[bytes, Codecs] | None = None,
     ) -> None:
         self.decider = decider
         self._latency = Histogram()
@@ -81,6 +127,7 @@ class Door:
         self._deadline_ns = deadline_ms * 1_000_000
         self._waiting_max = waiting_max
         self._pages = pages
+        self._codecs = codecs or {}
         self._owed: deque[Owed] = deque()
 
     @property
@@ -127,7 +174,11 @@ class Door:
         if request.method != b"POST":
             _only(request, b"POST")
         since = self._ticks()
-        body = _json(request)
+        try:
+            body = _json(request)
+        except UnsupportedBodyError:
+            self._message(request, slot, since)
+            return None
         if body[:1] == b"[" or body.lstrip()[:1] == b"[":
             return self._batch(request, slot, body, since)
         self._authorize(request.headers.get(b"authorization"), "decide", 1)
@@ -155,6 +206,47 @@ class Door:
             except InputError as why:
                 inside = why.where.removeprefix("$") if why.where.startswith("$") else f", {why.where}"
                 raise type(why)(why.what, f"$[{i}]{inside}") from why
+        answers, last = self._decide_all(raws, payments, since)
+        whole = response(200, b"[" + b",".join(answers) + b"]")
+        if not last:
+            return whole
+        self._owe(last, slot, whole, since, len(answers))
+        return None
+
+    def _foreign(self, request: Request) -> tuple[bytes, Codecs]:
+        """The content type and what reads it."""
+        kind = request.headers[b"content-type"].partition(b";")[0].strip().lower()
+        if kind not in self._codecs:
+            known = ", ".join(k.decode() for k in (_JSON, *self._codecs))
+            raise UnsupportedBodyError(f"the body must be one of: {known}", "Content-Type")
+        return kind, self._codecs[kind]
+
+    def _message(self, request: Request, slot: Slot, since: int) -> None:
+        kind, codecs = self._foreign(request)
+        header = request.headers.get(b"authorization")
+        self._authorize(header, "decide", 1)  # before it is read: reading it costs more than JSON
+        message = codecs.message(request.body)
+        if len(message.payments) > 1:
+            self._authorize(header, "decide", len(message.payments) - 1)
+        self.ask(message, slot, since, lambda body: response(200, body, kind), _refusal)
+
+    def ask(self, message: Message, slot: Slot, since: int, wrap: Callable[[bytes], bytes], refusal: Refusal) -> None:
+        """Decide a message's payments; `wrap` makes the slot's answer of the message's, `refusal` the one if all fails.
+
+        A single payment that is refused raises; of several, each refusal is answered in its place.
+        """
+        payments = message.payments
+        self._room(len(payments))
+        raws = [write(payment) for payment in payments]
+        if len(raws) == 1:
+            last, answer = self.decider.decide(raws[0], payments[0], self._wall())
+            answers = [answer]
+        else:
+            answers, last = self._decide_all(raws, payments, since)
+        self._owe(last, slot, wrap(message.answer(answers)), since, len(answers), refusal)
+
+    def _decide_all(self, raws: Sequence[bytes], payments: Sequence[Payment], since: int) -> tuple[list[bytes], int]:
+        """The answers in order, and the last seq among them (0: none was decided)."""
         answers = []
         last = 0
         for raw, payment in zip(raws, payments, strict=True):
@@ -168,21 +260,31 @@ class Door:
                 continue
             last = max(last, seq)
             answers.append(answer)
-        whole = response(200, b"[" + b",".join(answers) + b"]")
-        if not last:
-            return whole
-        self._owe(last, slot, whole, since, len(answers))
-        return None
+        return answers, last
 
     def _outcome(self, request: Request, slot: Slot) -> bytes | None:
         _only(request, b"POST")
         self._authorize(request.headers.get(b"authorization"), "outcomes", 1)
-        body = _json(request)
+        try:
+            body = _json(request)
+        except UnsupportedBodyError:
+            kind, codecs = self._foreign(request)
+            report = codecs.report(request.body)
+            self.learn(report.outcomes, slot, response(202, report.answer(), kind), _refusal)
+            return None
         outcome = read_outcome(body)
         self._room(1)
         seq = self.decider.learn(body, outcome, self._wall())
         self._owe(seq, slot, response(202, _ACKNOWLEDGED), self._ticks(), 0)
         return None
+
+    def learn(self, outcomes: Sequence[Outcome], slot: Slot, answer: bytes, refusal: Refusal) -> None:
+        """Record outcomes; the answer leaves when the last is durable."""
+        self._room(1)
+        seq = 0
+        for outcome in outcomes:
+            seq = self.decider.learn(write(outcome), outcome, self._wall())
+        self._owe(seq, slot, answer, self._ticks(), 0, refusal)
 
     def _show(self, request: Request, slot: Slot, quoted: bytes) -> bytes | None:
         _only(request, b"GET", b"HEAD")
@@ -207,11 +309,13 @@ class Door:
         ):
             raise DependencyError(f"{len(self._owed)} answers are waiting to become durable; try again", "overloaded")
 
-    def _owe(self, seq: int, slot: Slot, answer: bytes, since: int, payments: int) -> None:
+    def _owe(
+        self, seq: int, slot: Slot, answer: bytes, since: int, payments: int, refusal: Refusal | None = None
+    ) -> None:
         if seq <= self._journal.durable_seq:  # asked before and long durable
             slot.answer = answer
             return
-        self._owed.append((seq, slot, answer, since, payments))
+        self._owed.append((seq, slot, answer, since, payments, refusal or _refusal))
         self._journal.commit_soon()
 
     def on_durable(self, up_to: int) -> None:
@@ -221,7 +325,7 @@ class Door:
         took = self._took_ns
         touched: dict[Any, None] = {}
         while owed and owed[0][0] <= up_to:
-            _, slot, answer, since, payments = owed.popleft()
+            _, slot, answer, since, payments, _ = owed.popleft()
             slot.answer = answer
             touched[slot.connection] = None
             if payments:
@@ -234,14 +338,17 @@ class Door:
     def on_failed(self, error: DependencyError, from_seq: int, up_to: int) -> None:
         """Nothing that waits can be promised. The decisions are kept: the same payment asked again gets the same answer."""
         touched: dict[Any, None] = {}
-        refusal = problem(503, error.code, str(error), headers=(("Retry-After", "1"),))
-        for _, slot, *_ in self._owed:
-            slot.answer = refusal
+        for _, slot, _, _, _, refusal in self._owed:
+            slot.answer = refusal(error)
             touched[slot.connection] = None
             self.refused[error.code] += 1
         self._owed.clear()
         for connection in touched:
             connection.flush()
+
+
+def _refusal(error: DependencyError) -> bytes:
+    return problem(503, error.code, str(error), headers=(("Retry-After", "1"),))
 
 
 class _WrongMethodError(Exception):
