@@ -44,9 +44,9 @@ class Environment:
 
     features: tuple[str, ...] = ()
     lists: frozenset[str] = frozenset()
+    functions: Mapping[str, Function] = field(default_factory=lambda: FUNCTIONS, compare=False, repr=False)
     parameters: Mapping[str, int | float] = field(default_factory=dict, hash=False)
     """Values of the parameters, by name; they are compiled in as literals."""
-    functions: Mapping[str, Function] = field(default_factory=lambda: FUNCTIONS, compare=False, repr=False)
 
 
 def is_reserved(name: str) -> bool:

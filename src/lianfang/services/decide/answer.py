@@ -11,8 +11,11 @@ from typing import Final
 import msgspec
 
 from lianfang.kernel.instant import moment
-from lianfang.wire import Action, Decision, Reason, Versions, write
+from lianfang.services.decide.challenge import Challenges
+from lianfang.wire import Action, Decision, Reason, RuleSet, Versions, write
 
+NO_CHALLENGES: Final = Challenges(RuleSet())
+"""Of no rules: the default policy's kind."""
 _encode_text: Final = msgspec.json.Encoder().encode
 _SECOND: Final = 1_000_000
 
@@ -20,8 +23,9 @@ _SECOND: Final = 1_000_000
 class Answers:
     """Writes decisions under one set of versions."""
 
-    def __init__(self, versions: Versions) -> None:
+    def __init__(self, versions: Versions, challenges: Challenges = NO_CHALLENGES) -> None:
         self._versions = versions
+        self._challenges = challenges
         self._end = b',"versions":' + write(versions) + b"}"
         self._second: int | None = None
         self._stamp = b""
@@ -63,6 +67,7 @@ class Answers:
                 points=points,
                 unsure=any(r.source == "system" for r in reasons),
                 shadow=shadow,
+                challenge=self._challenges.of(action, reasons),
                 decided_at=moment(now),
                 seq=seq,
                 versions=self._versions,
