@@ -15,7 +15,7 @@ from lianfang.services.decide import ListBook, RuleBook, list_table, merge, rule
 from lianfang.services.decide.rulefiles import RuleFile, RuleFiles
 from lianfang.wire import ListEntry, RuleSet, build, read_list_entry
 
-STARTER: Final = Path(__file__).parents[1] / "starter" / "rules.toml"
+STARTER: Final = Path(__file__).parents[1] / "starter"
 """The rule pack that is shipped."""
 CHECKOUT: Final = Path(__file__).parents[4]
 """The source tree, where this runs from one: its `examples/` are looked at."""

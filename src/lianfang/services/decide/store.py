@@ -284,6 +284,11 @@ def remove_entries(
     return removed
 
 
+def count_entries(connection: sa.Connection, name: str, subjects: Sequence[Subject]) -> int:
+    """How many of these stand on the list."""
+    return len(_existing(connection, name, {(s.subject, s.value): None for s in subjects}))
+
+
 def entries_page(
     connection: sa.Connection, name: str, *, after: int = 0, limit: int = 100
 ) -> tuple[list[ListEntry], int | None]:
