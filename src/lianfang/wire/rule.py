@@ -74,7 +74,9 @@ class Challenge(Part, frozen=True, kw_only=True):
     warning: Id | None = None
     """Code of the text to be read."""
     delay_s: Annotated[int, Meta(ge=1, le=limits.DELAY_MAX_S)] | None = None
-    """Seconds to wait, for the kind `delay`."""
+    """Seconds to wait, for the kind `delay`; or ..."""
+    delay: FeatureName | None = None
+    """... the parameter that says how many."""
 
 
 class Example(Part, frozen=True, kw_only=True):

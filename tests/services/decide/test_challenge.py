@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lianfang.services.decide.challenge import WARNINGS_SHOWN, Challenges
 from lianfang.services.decide.policy import settle
-from lianfang.wire import CHALLENGES, Challenge, Policy, Reason, RuleSet, WarningText
+from lianfang.wire import CHALLENGES, Challenge, Policy, Reason, RuleSet, WarningText, build
 from tests.services.decide.twins import Bench, book_of, entry, payment, rule
 
 TEXTS = tuple(WarningText(code=f"w{i}", zh=f"警告{i}", en=f"Warning {i}") for i in range(5))
@@ -26,7 +26,9 @@ def challenges(*asked: Challenge, policy: Policy | None = None) -> Challenges:
 
 asks = st.one_of(
     st.sampled_from(["warning", "second_factor", "call_back"]).flatmap(
-        lambda kind: st.sampled_from([t.code for t in TEXTS]).map(lambda w: Challenge(kind=kind, warning=w))
+        lambda kind: st.sampled_from([t.code for t in TEXTS]).map(
+            lambda w: build(Challenge, {"kind": kind, "warning": w})
+        )
     ),
     st.integers(1, 600).map(lambda s: Challenge(kind="delay", delay_s=s)),
 )

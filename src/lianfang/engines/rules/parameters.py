@@ -11,6 +11,7 @@ import msgspec
 
 from lianfang.engines.expr import Environment, suggestion
 from lianfang.engines.rules.errors import RuleError
+from lianfang.kernel import limits
 from lianfang.wire import Feature, Law, Parameter, Rule, RuleSet
 
 _CALLED: Final = re.compile(r"\bparam\.([a-z][a-z0-9_]*)\b")
@@ -45,10 +46,31 @@ def _written_out(feature: Feature, values: Mapping[str, int | float]) -> Feature
     return msgspec.structs.replace(feature, define=text)
 
 
+def delays_of(ruleset: RuleSet) -> dict[str, int]:
+    """Rule to the seconds that its challenge has the customer wait. Raises `RuleError` for what is no delay."""
+    values = {one.name: one.value for one in ruleset.parameters}
+    found: dict[str, int] = {}
+    for rule in ruleset.rules:
+        asks = rule.challenge
+        if asks is None or asks.kind != "delay":
+            continue
+        seconds = values.get(asks.delay) if asks.delay is not None else asks.delay_s
+        if not isinstance(seconds, int) or not 1 <= seconds <= limits.DELAY_MAX_S:
+            raise RuleError(f"its delay is not 1 to {limits.DELAY_MAX_S} whole seconds", rule.id)
+        found[rule.id] = seconds
+    return found
+
+
+def _read_by(rule: Rule) -> list[str]:
+    """The parameters that a rule calls by name."""
+    delay = rule.challenge.delay if rule.challenge is not None else None
+    return [*_CALLED.findall(rule.when), *([delay] if delay is not None else [])]
+
+
 def laws_of(rule: Rule, ruleset: RuleSet) -> tuple[Law, ...]:
     """Where the numbers of the law stand that this rule reads, each once, in the order in which it reads them."""
     laws = {one.name: one.law for one in ruleset.parameters}
-    return tuple(dict.fromkeys(law for name in _CALLED.findall(rule.when) if (law := laws.get(name)) is not None))
+    return tuple(dict.fromkeys(law for name in _read_by(rule) if (law := laws.get(name)) is not None))
 
 
 def in_force(ruleset: RuleSet) -> tuple[Rule, ...]:
@@ -58,7 +80,7 @@ def in_force(ruleset: RuleSet) -> tuple[Rule, ...]:
 
 
 def _narrowed(rule: Rule, dated: Mapping[str, Parameter]) -> Rule:
-    read = [dated[name] for name in _CALLED.findall(rule.when) if name in dated]
+    read = [dated[name] for name in _read_by(rule) if name in dated]
     if not read:
         return rule
     periods = [(rule.valid_from, rule.valid_until), *((one.valid_from, one.valid_until) for one in read)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import yaml
@@ -12,6 +12,7 @@ import yaml
 from lianfang.engines.expr import ExpressionError, check, is_reserved, suggestion
 from lianfang.engines.rules.errors import RuleError
 from lianfang.engines.rules.parameters import environment, problems_of
+from lianfang.kernel import limits
 from lianfang.kernel.errors import InputError, TooLargeError
 from lianfang.wire import Rule, RuleSet, build
 
@@ -60,6 +61,7 @@ def check_ruleset(ruleset: RuleSet, list_names: Collection[str], *, text: str = 
     """Every problem of every rule, in the order of the file. `text` is the file's, for positions in it."""
     env = environment(ruleset, list_names)
     warnings = frozenset(warning.code for warning in ruleset.warnings)
+    delays = {one.name: one.value for one in ruleset.parameters}
     problems = [
         RuleError(f"the feature name `{feature.name}` already means something else", "", where)
         for feature in ruleset.features
@@ -72,7 +74,7 @@ def check_ruleset(ruleset: RuleSet, list_names: Collection[str], *, text: str = 
         except ExpressionError as why:
             problems += [RuleError(e.what, rule.id, _position(text, rule, e, where), e) for e in (why, *why.also)]
         problems += [RuleError(what, rule.id, where) for what in _contradictions(rule)]
-        problems += [RuleError(what, rule.id, where) for what in _unanswerable(rule, warnings)]
+        problems += [RuleError(what, rule.id, where) for what in _unanswerable(rule, warnings, delays)]
     return problems
 
 
@@ -85,7 +87,7 @@ def _contradictions(rule: Rule) -> list[str]:
     return found
 
 
-def _unanswerable(rule: Rule, warnings: Collection[str]) -> list[str]:
+def _unanswerable(rule: Rule, warnings: Collection[str], delays: Mapping[str, int | float]) -> list[str]:
     """What a customer could not be asked."""
     asks = rule.challenge
     if asks is None:
@@ -93,13 +95,21 @@ def _unanswerable(rule: Rule, warnings: Collection[str]) -> list[str]:
     found = []
     if rule.action in ("allow", "block"):
         found.append(f"nothing is asked where the answer is `{rule.action}`: leave `challenge` out")
-    if (asks.kind == "delay") != (asks.delay_s is not None):
-        found.append("a challenge of the kind `delay`, and no other, says `delay_s`")
+    if (asks.kind == "delay") != ((asks.delay_s is None) != (asks.delay is None)):
+        found.append("a challenge of the kind `delay`, and no other, says `delay_s` or `delay`")
+    if asks.delay is not None and asks.delay not in delays:
+        found.append(f"unknown parameter `{asks.delay}`{suggestion(asks.delay, delays)}")
+    elif asks.delay is not None and not _is_delay(delays[asks.delay]):
+        found.append(f"`{asks.delay}` is no delay: whole seconds, 1 to {limits.DELAY_MAX_S}")
     if asks.kind == "warning" and asks.warning is None:
         found.append("a challenge of the kind `warning` names its text with `warning`")
     if asks.warning is not None and asks.warning not in warnings:
         found.append(f"unknown warning `{asks.warning}`{suggestion(asks.warning, warnings)}")
     return found
+
+
+def _is_delay(value: int | float) -> bool:
+    return isinstance(value, int) and 1 <= value <= limits.DELAY_MAX_S
 
 
 def _toml(text: str, where: str) -> Any:

@@ -11,11 +11,9 @@ from typing import Final
 import msgspec
 
 from lianfang.kernel.instant import moment
-from lianfang.services.decide.challenge import Challenges
-from lianfang.wire import Action, Decision, Reason, RuleSet, Versions, write
+from lianfang.services.decide.challenge import NO_CHALLENGES, Challenges
+from lianfang.wire import Action, Decision, Reason, Versions, write
 
-NO_CHALLENGES: Final = Challenges(RuleSet())
-"""Of no rules: the default policy's kind."""
 _encode_text: Final = msgspec.json.Encoder().encode
 _SECOND: Final = 1_000_000
 

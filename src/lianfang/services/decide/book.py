@@ -14,6 +14,7 @@ from lianfang.engines.hotpath import HotPath
 from lianfang.engines.hotpath.journey import LIST_PATHS
 from lianfang.engines.rules import Compiled, Evaluate, compile_rules, environment, features_of, in_force, laws_of
 from lianfang.kernel.errors import InputError
+from lianfang.services.decide.challenge import NO_CHALLENGES, Challenges
 from lianfang.services.decide.facts import Flatten, flattener
 from lianfang.services.decide.lists import ListBook
 from lianfang.services.decide.policy import rule_reason
@@ -41,6 +42,7 @@ class RuleBook:
     known_lists: frozenset[str] = frozenset()
     """Lists that rules may name, though some may be empty now."""
     quarantined: frozenset[str] = frozenset()
+    challenges: Challenges = NO_CHALLENGES
 
 
 def merge(sets: Iterable[RuleSet]) -> RuleSet:
@@ -109,6 +111,7 @@ def rule_book(
         rules_version=version_of(ruleset),
         known_lists=named,
         quarantined=quarantined,
+        challenges=Challenges(ruleset),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from lianfang.engines.rules import delays_of
 from lianfang.services.decide.policy import Standing
 from lianfang.wire import CHALLENGES, Action, Asked, ChallengeKind, Policy, Reason, RuleSet
 
@@ -21,6 +22,7 @@ class Challenges:
     def __init__(self, ruleset: RuleSet) -> None:
         self._policy = ruleset.policy or Policy()
         self._by_rule = {rule.id: rule.challenge for rule in ruleset.rules if rule.challenge is not None}
+        self._delays = delays_of(ruleset)
         self._texts = {text.code: text for text in ruleset.warnings}
         self._default = Asked(kind=self._policy.challenge)
 
@@ -29,19 +31,20 @@ class Challenges:
         if action not in ("challenge", "hold"):
             return None
         standing = Standing(self._policy, reasons)
-        asked = [
-            self._by_rule[r.name]
-            for r in reasons
-            if r.source == "rule" and r.name in self._by_rule and standing.counts(r)
-        ]
-        if not asked:
+        names = [r.name for r in reasons if r.source == "rule" and r.name in self._by_rule and standing.counts(r)]
+        if not names:
             return self._default
+        asked = [self._by_rule[name] for name in names]
         codes = list(dict.fromkeys(one.warning for one in asked if one.warning in self._texts))[:WARNINGS_SHOWN]
         kinds: set[ChallengeKind] = {one.kind for one in asked}
         if codes:
             kinds.add("warning")
         first, *also = sorted(kinds, key=CHALLENGES.index, reverse=True)
-        delay = max((one.delay_s for one in asked if one.delay_s is not None), default=None)
+        delay = max((self._delays[name] for name in names if name in self._delays), default=None)
         return Asked(
             kind=first, also=tuple(also), delay_s=delay, warnings=tuple(self._texts[code] for code in codes if code)
         )
+
+
+NO_CHALLENGES: Final = Challenges(RuleSet())
+"""Of no rules: the default policy's kind."""

@@ -22,7 +22,6 @@ from lianfang.kernel.errors import ConflictError, EvidenceError, InputError, Too
 from lianfang.kernel.instant import SECOND
 from lianfang.services.decide.answer import Answers
 from lianfang.services.decide.book import RuleBook, rule_book
-from lianfang.services.decide.challenge import Challenges
 from lianfang.services.decide.facts import Row
 from lianfang.services.decide.lists import ListHit
 from lianfang.services.decide.policy import list_reason, settle, unsure_reason
@@ -106,7 +105,7 @@ class Decider:
                 features=book.plan.signature,
                 model=self.scorer.version,
             ),
-            Challenges(book.ruleset),
+            book.challenges,
         )
         self._standing = self._standing_doubts(book)
         self._least_score = min(book.policy.challenge_score, book.policy.hold_score, book.policy.block_score)
