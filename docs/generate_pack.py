@@ -16,17 +16,17 @@ _INTRO: Final = """\
 What a node decides by until it is given rules of its own: {rules} rules in {packs} packs, {features} features, {parameters}
 parameters, {warnings} warnings. Made from the files in `src/lianfang/app/starter`; `lianfang rules test` runs their examples.
 
-**A hit says that a payment looks like a pattern, and is to be verified (待核实). It is never a finding of crime.** Every number here is to be
-back-tested on your own payments (`lianfang replay`) before you rely on it. No rule fires on the words of a memo or a name
-alone, nor on the kind of payment or a new payee alone: a test walks every condition and proves it.
+**A hit says that a payment looks like a pattern, and is to be verified (待核实). It is never a finding of crime.** Every
+number here is to be back-tested on your own payments (`lianfang replay`) before you rely on it. No rule fires on the words of
+a memo or a name alone, nor on the kind of payment or a new payee alone: a test walks every condition and proves it.
 
-Marks of sources: "facts.md" are the field notes that the project began with; [V] was read in a stored file, [X] in an excerpt of a
-third-party copy, [R] is recalled, [inference] is a conclusion. Check law against the official text.
+Marks of sources: "facts.md" are the field notes that the project began with; [V] was read in a stored file, [X] in an
+excerpt of a third-party copy, [R] is recalled, [inference] is a conclusion. Check law against the official text.
 
 | you want to | do this |
 | --- | --- |
-| see packs and switch one | `lianfang rules packs`, `lianfang rules pack law off --reason "..."`; `GET /v1/packs`, `PUT /v1/packs/{{name}}` |
-| see numbers and change one | `lianfang rules parameters`, `lianfang rules set victim_large_amount 800_000 --reason "..."`; `/v1/parameters` |
+| see packs and switch one | `lianfang rules packs`, `lianfang rules pack law off --reason ...`; `/v1/packs` |
+| see numbers and change one | `lianfang rules parameters`, `lianfang rules set NAME VALUE --reason ...`; `/v1/parameters` |
 | change more than numbers | copy the folder, set `rules` to the copy; the files are then yours |
 
 A number of the law cannot be changed this way (409): it changes in its dated file, with its article. A parameter that a feature's
@@ -104,8 +104,8 @@ def _attributes(whole: RuleSet) -> str:
         (f"`{name.partition(':')[0]}`", name.partition(":")[2], ", ".join(of)) for name, of in sorted(users.items())
     )
     return (
-        "## Attributes\n\nWhat these rules read beyond the fields of a payment. A rule is silent where an attribute is missing or of another "
-        "type; the files say what each means.\n\n" + _table(("attribute", "type", "read by"), rows)
+        "## Attributes\n\nWhat these rules read beyond the fields of a payment. A rule is silent where an attribute is missing "
+        "or of another type; the files say what each means.\n\n" + _table(("attribute", "type", "read by"), rows)
     )
 
 

@@ -326,7 +326,7 @@ def all_entries(connection: sa.Connection) -> pa.Table:
     ).order_by(_e.id)
     codes: list[dict[str, int]] = [{} for _ in LIST_SCHEMA]
     chunks: list[list[pa.Array]] = [[] for _ in LIST_SCHEMA]
-    result = connection.execution_options(yield_per=SCAN_ROWS).execute(query)
+    result = connection.execute(query, execution_options={"yield_per": SCAN_ROWS})
     for part in result.partitions():
         for i, (column, field) in enumerate(zip(zip(*part, strict=True), LIST_SCHEMA, strict=True)):
             coded = pa.types.is_dictionary(field.type)
