@@ -181,6 +181,11 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
     return Response(page, media_type="text/plain; version=0.0.4")
 
 
+ROUTES: Final = (
+    *decide_routes.ROUTES, *adjusting_routes.ROUTES, *identity_routes.ROUTES, *docs_page.ROUTES, healthz, readyz, metrics,
+)  # fmt: skip
+
+
 def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
     """The desk's HTTP. `watch`: look for changed files and records while it serves."""
 
@@ -224,15 +229,7 @@ def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
         return config
 
     app = Litestar(
-        [
-            *decide_routes.ROUTES,
-            *adjusting_routes.ROUTES,
-            *identity_routes.ROUTES,
-            *docs_page.ROUTES,
-            healthz,
-            readyz,
-            metrics,
-        ],
+        list(ROUTES),
         exception_handlers=error_handlers(),
         request_max_body_size=limits.BODY_BYTES_MAX,
         openapi_config=OpenAPIConfig("Lianfang desk", __version__, path="/-/litestar", render_plugins=[]),
