@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from docs.generate_messages import messages_reference
+from docs.generate_pack import pack_reference
 from docs.generate_wire import wire_reference
 from lianfang.app.cli import cli_reference
 from lianfang.app.commands.settings import settings_reference
@@ -32,6 +33,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "messages.md": messages_reference,
     "settings.md": settings_reference,
     "schema.json": _schema,
+    "starter-pack.md": pack_reference,
     "wire.md": wire_reference,
 }
 _LINK: Final = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")

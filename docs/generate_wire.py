@@ -115,6 +115,8 @@ def _type(kind: inspect.Type) -> str:
             return "number" + _between(kind.ge if kind.gt is None else kind.gt, kind.le)
         case inspect.DateTimeType():
             return "time with its zone (RFC 3339)"
+        case inspect.DateType():
+            return "date (RFC 3339)"
         case inspect.BoolType():
             return "true or false"
         case inspect.NoneType():

@@ -37,7 +37,7 @@ def _number(kind: inspect.FloatType) -> st.SearchStrategy[float]:
     )  # NaN and infinity have no JSON
 
 
-def _any(kind: inspect.Type) -> st.SearchStrategy[Any]:
+def _any(kind: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: C901 - a table
     match kind:
         case inspect.StructType():
             return of(kind.cls)
@@ -57,6 +57,8 @@ def _any(kind: inspect.Type) -> st.SearchStrategy[Any]:
             return _number(kind)
         case inspect.DateTimeType():
             return st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=ZONES)  # noqa: DTZ001
+        case inspect.DateType():
+            return st.dates()
         case inspect.VarTupleType():
             return st.lists(_any(kind.item_type), max_size=3).map(tuple)
         case inspect.ListType():

@@ -20,6 +20,7 @@ from lianfang.app.commands import (
     journal,
     keys,
     lists,
+    packs,
     replay,
     rules,
     schema,
@@ -35,7 +36,7 @@ EPILOGUE: Final = "Any command takes --debug, which shows where an error came fr
 
 
 COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
-    "rules": (rules.test, rules.check, rules.show, rules.put, rules.drop),
+    "rules": (rules.test, rules.check, rules.show, rules.put, rules.drop, packs.packs, packs.pack, packs.parameters),
     "lists": (lists.export, lists.show),
     "keys": (keys.issue, keys.rotate, keys.revoke),
     "journal": (journal.verify, journal.export, journal.show),
@@ -80,6 +81,7 @@ def build() -> App:
         for command in commands:
             groups[name].command(command)
     groups["rules"].command(rules.list_, name="list")
+    groups["rules"].command(packs.set_, name="set")
     groups["lists"].command(lists.import_, name="import")
     groups["keys"].command(keys.list_, name="list")
     return app

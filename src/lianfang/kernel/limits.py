@@ -32,6 +32,11 @@ EXPRESSION_LENGTH_MAX: Final = 4_000
 EXPRESSION_DEPTH_MAX: Final = 32
 EXPRESSION_NODES_MAX: Final = 500
 EXAMPLES_MAX: Final = 50
+PARAMETERS_MAX: Final = 1_000
+WARNINGS_MAX: Final = 200
+WARNING_LENGTH_MAX: Final = 1_000
+DELAY_MAX_S: Final = 7 * 86_400
+"""The longest wait that a challenge may ask for."""
 
 WINDOW_MIN_S: Final = 60
 WINDOW_MAX_S: Final = 90 * 86_400

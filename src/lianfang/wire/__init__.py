@@ -13,19 +13,36 @@ from lianfang.wire.codec import (
     read_ruleset,
     write,
 )
-from lianfang.wire.decision import ACTIONS, SEVERITY, Action, Decision, Reason, Versions
-from lianfang.wire.fields import SUBJECTS, Field, FieldType, catalogue
-from lianfang.wire.listing import ListEffect, ListEntry, SubjectKind
+from lianfang.wire.decision import (
+    ACTIONS,
+    CHALLENGES,
+    SEVERITY,
+    Action,
+    Asked,
+    ChallengeKind,
+    Decision,
+    ListedSubject,
+    Reason,
+    Versions,
+    WarningText,
+)
+from lianfang.wire.fields import SIDES, SUBJECTS, Field, FieldType, catalogue
+from lianfang.wire.listing import ListEffect, ListEntry, Side, SubjectKind
 from lianfang.wire.outcome import Label, Outcome
 from lianfang.wire.payment import Device, Finding, Merchant, Network, Part, Party, Payment, Place, Session
-from lianfang.wire.rule import Example, Feature, Policy, Rule, RuleSet
+from lianfang.wire.rule import Challenge, Example, Feature, Law, Pack, Parameter, Policy, Rule, RuleSet
 from lianfang.wire.schema import json_schema
 
 __all__ = [
     "ACTIONS",
+    "CHALLENGES",
     "SEVERITY",
+    "SIDES",
     "SUBJECTS",
     "Action",
+    "Asked",
+    "Challenge",
+    "ChallengeKind",
     "Decision",
     "Device",
     "Example",
@@ -34,11 +51,15 @@ __all__ = [
     "FieldType",
     "Finding",
     "Label",
+    "Law",
     "ListEffect",
     "ListEntry",
+    "ListedSubject",
     "Merchant",
     "Network",
     "Outcome",
+    "Pack",
+    "Parameter",
     "Part",
     "Party",
     "Payment",
@@ -49,8 +70,10 @@ __all__ = [
     "Rule",
     "RuleSet",
     "Session",
+    "Side",
     "SubjectKind",
     "Versions",
+    "WarningText",
     "build",
     "catalogue",
     "input_error",

@@ -7,7 +7,8 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from lianfang.kernel import limits
-from lianfang.wire.payment import Id, Moment, Part
+from lianfang.wire.listing import ListEffect
+from lianfang.wire.payment import Id, Moment, Part, Text
 
 Action = Literal["allow", "challenge", "hold", "block"]
 ACTIONS: Final[tuple[Action, ...]] = ("allow", "challenge", "hold", "block")
@@ -15,6 +16,39 @@ SEVERITY: Final = {action: rank for rank, action in enumerate(ACTIONS)}
 """allow 0, challenge 1, hold 2, block 3."""
 
 Source = Literal["rule", "list", "score", "system"]
+ChallengeKind = Literal["warning", "second_factor", "delay", "call_back"]
+CHALLENGES: Final[tuple[ChallengeKind, ...]] = ("warning", "second_factor", "delay", "call_back")
+"""From the lightest to the strongest (docs/reference/policy.md says why in this order)."""
+
+
+class ListedSubject(Part, frozen=True, kw_only=True):
+    """What was met on a list: whose subject, and on whose word it stands there."""
+
+    path: Id
+    side: Literal["payer", "payee"]
+    effect: ListEffect
+    purpose: Text
+    source: Text
+
+
+class WarningText(Part, frozen=True, kw_only=True):
+    """A text that the customer must read and answer, in both languages; `code` is what rules call it by."""
+
+    code: Id
+    zh: Annotated[str, Meta(min_length=1, max_length=limits.WARNING_LENGTH_MAX)]
+    en: Annotated[str, Meta(min_length=1, max_length=limits.WARNING_LENGTH_MAX)]
+
+
+class Asked(Part, frozen=True, kw_only=True):
+    """What a challenge or a hold asks for: the strongest kind, and what stands with it."""
+
+    kind: ChallengeKind
+    also: tuple[ChallengeKind, ...] = ()
+    """The other kinds asked for, the strongest first. All of them are to be met."""
+    delay_s: int | None = None
+    """The longest wait asked for, before the customer may confirm."""
+    warnings: tuple[WarningText, ...] = ()
+    """In the order of the reasons' weight."""
 
 
 class Reason(Part, frozen=True, kw_only=True):
@@ -29,6 +63,8 @@ class Reason(Part, frozen=True, kw_only=True):
     action: Action | None = None
     """What this reason alone asks for; null when it only adds points."""
     points: int = 0
+    listed: ListedSubject | None = None
+    """What was met, where a list says so."""
 
 
 class Versions(Part, frozen=True):
@@ -55,6 +91,8 @@ class Decision(Part, frozen=True, kw_only=True):
     """Something needed for a sure answer was missing or failed; policy then never answers a silent allow."""
     shadow: tuple[Id, ...] = ()
     """Rules in shadow that fired: on record, without effect."""
+    challenge: Asked | None = None
+    """What is asked of the customer; null where the action is `allow` or `block`."""
     decided_at: Moment
     seq: Annotated[int, Meta(ge=0)]
     """Place in the node's journal."""

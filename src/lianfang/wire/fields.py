@@ -32,6 +32,11 @@ SUBJECTS: Final[dict[str, SubjectKind]] = {
 }
 """Paths whose value is a subject that lists and tags may be about."""
 
+SIDES: Final[dict[str, Literal["payer", "payee"]]] = {
+    path: "payee" if path.startswith(("payee.", "merchant.")) else "payer" for path in SUBJECTS
+}
+"""Whose subject it is: a card, a device and a network are the payer's, a merchant is who is paid."""
+
 
 class Field(NamedTuple):
     """One scalar field. `choices` are the only values a closed text field takes, else empty."""

@@ -1,16 +1,17 @@
-"""`Feature`, `Rule`, `Policy` and the `RuleSet` that holds them, version 1: what a risk engineer writes.
+"""`Feature`, `Parameter`, `Rule`, `Policy` and the `RuleSet` that holds them, version 1: what a risk engineer writes.
 
 The structs say what shape the text has; `engines.features` and `engines.rules` say what it means.
 """
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from lianfang.kernel import limits
-from lianfang.wire.decision import Action
+from lianfang.wire.decision import Action, ChallengeKind, WarningText
 from lianfang.wire.payment import Id, Moment, Part, Text
 
 FeatureName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -27,6 +28,55 @@ class Feature(Part, frozen=True, kw_only=True):
     define: Expression
     zh: Text = ""
     en: Text = ""
+
+
+class Law(Part, frozen=True, kw_only=True):
+    """Where a number of the law stands. `zh` and `en` name the text and its article; reasons quote them."""
+
+    jurisdiction: Annotated[str, Meta(min_length=2, max_length=2)]
+    """ISO 3166-1 alpha-2."""
+    zh: Annotated[str, Meta(min_length=1, max_length=limits.TEXT_LENGTH_MAX)]
+    en: Annotated[str, Meta(min_length=1, max_length=limits.TEXT_LENGTH_MAX)]
+    text: Text = ""
+    """What the article says, in short, in its own language."""
+
+
+class Parameter(Part, frozen=True, kw_only=True):
+    """A number that rules call by name: `param.victim_new_payee_amount`. Compiled in as if it were written out."""
+
+    name: FeatureName
+    value: Annotated[int, Meta(ge=-(2**62), le=2**62)] | float
+    unit: Text
+    since: date
+    """The day from which this value stands here."""
+    source: Annotated[str, Meta(min_length=1, max_length=limits.TEXT_LENGTH_MAX)]
+    zh: Text = ""
+    en: Text = ""
+    law: Law | None = None
+    valid_from: Moment | None = None
+    """A rule that reads it holds only from here, by the payment's time ..."""
+    valid_until: Moment | None = None
+    """... and until before here."""
+
+
+class Pack(Part, frozen=True, kw_only=True):
+    """The rules of one file, switched on and off together."""
+
+    name: FeatureName
+    zh: Text
+    en: Text
+
+
+class Challenge(Part, frozen=True, kw_only=True):
+    """What a rule asks of the customer. A `warning` may stand with any kind."""
+
+    kind: ChallengeKind
+    warning: Id | None = None
+    """Code of the text to be read."""
+    delay_s: Annotated[int, Meta(ge=1, le=limits.DELAY_MAX_S)] | None = None
+    """Seconds to wait, for the kind `delay`; or ..."""
+    delay: FeatureName | None = None
+    """... the parameter that says how many."""
 
 
 class Example(Part, frozen=True, kw_only=True):
@@ -64,6 +114,8 @@ class Rule(Part, frozen=True, kw_only=True):
     owner: Text = ""
     source: Text = ""
     examples: Annotated[tuple[Example, ...], Meta(max_length=limits.EXAMPLES_MAX)] = ()
+    challenge: Challenge | None = None
+    """What to ask, where the answer is a challenge or a hold. Without: the policy's kind."""
 
 
 class Policy(Part, frozen=True, kw_only=True):
@@ -82,12 +134,20 @@ class Policy(Part, frozen=True, kw_only=True):
     late: Literal["challenge", "hold", "block"] = "challenge"
     """The answer when the deadline has passed before the rules could run."""
     model_required: bool = False
+    veto_most: Literal["challenge", "hold"] = "hold"
+    """The most that lists, rules and score can do to a subject on a veto list."""
+    challenge: ChallengeKind = "second_factor"
+    """What is asked where no reason says what to ask."""
 
 
 class RuleSet(Part, frozen=True, kw_only=True):
-    """One file's worth of policy, features and rules."""
+    """One file's worth of policy, parameters, features, warnings and rules."""
 
     schema: Literal["ruleset/1"] = "ruleset/1"
     policy: Policy | None = None
     features: Annotated[tuple[Feature, ...], Meta(max_length=limits.FEATURES_MAX)] = ()
     rules: Annotated[tuple[Rule, ...], Meta(max_length=limits.RULES_MAX)] = ()
+    parameters: Annotated[tuple[Parameter, ...], Meta(max_length=limits.PARAMETERS_MAX)] = ()
+    warnings: Annotated[tuple[WarningText, ...], Meta(max_length=limits.WARNINGS_MAX)] = ()
+    pack: Pack | None = None
+    """The pack that this file's rules make up; null for a set of several files."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import lianfang.app
 from lianfang.engines import rules
 from lianfang.engines.expr import Environment
 from lianfang.wire import Rule, build
 
 ENV = Environment(("pair_count",), frozenset({"mules"}))
-STARTER = Path(lianfang.app.__file__).parent / "starter" / "rules.toml"
 
 
 def one(when: str, example: dict[str, Any], **more: Any) -> rules.ExampleResult:
@@ -74,16 +71,3 @@ def test_a_wrong_example_is_a_problem_whatever_it_expects(example: dict[str, Any
 
 def test_the_examples_of_a_wrong_rule_are_problems() -> None:
     assert "unknown name" in one("amont > 1", {"fires": False}).problem
-
-
-def test_the_starting_rules_are_right_and_prove_themselves() -> None:
-    text = STARTER.read_text(encoding="utf-8")
-    ruleset = rules.read_rules_text(text, format="toml", where=STARTER.name)
-    assert rules.check_ruleset(ruleset, []) == []
-    results = rules.test_examples(ruleset.rules, Environment(tuple(f.name for f in ruleset.features)))
-    assert [result for result in results if not result.ok] == []
-    for rule in ruleset.rules:
-        assert {example.fires for example in rule.examples} == {True, False}, rule.id
-        assert "to be verified" in rule.source, rule.id
-        assert rule.owner, rule.id
-    assert ruleset.policy is not None

@@ -63,3 +63,12 @@ def test_surroundings_are_their_codes() -> None:
 def test_an_unknown_field_is_refused() -> None:
     with pytest.raises(InputError, match=r"payer\.acount"):
         flattener(["payer.acount"])
+
+
+def test_a_payment_with_some_of_the_attributes_asked_for_has_those_and_null_for_the_rest() -> None:
+    made = flattener(("id", "attributes.a:text", "attributes.b:number", "attributes.c:flag", "surroundings"))
+    plain = b'{"id":"p","time":"2026-01-07T12:00:00Z","kind":"qr","amount":1,"currency":"CNY","attributes":%b}'
+    assert made(read_payment(plain % b'{"z":"x"}')) == ("p", None, None, None, ())
+    assert made(read_payment(plain % b"{}")) == ("p", None, None, None, ())
+    assert made(read_payment(plain % b'{"b":2,"z":1}')) == ("p", None, 2.0, None, ())
+    assert made(read_payment(plain % b'{"a":"x","b":true,"c":false}')) == ("p", "x", None, False, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lianfang.services.decide import ListHit, settle
 from lianfang.services.decide.policy import UNSURE_TEXTS, list_reason, rule_reason, unsure_reason
-from lianfang.wire import ACTIONS, SEVERITY, Action, Policy, Reason, read_decision, write
+from lianfang.wire import ACTIONS, SEVERITY, Action, ListEffect, Policy, Reason, read_decision, write
 from tests.services.decide.twins import rule
 
 NONE = math.nan
@@ -34,6 +34,7 @@ def policies(draw: st.DrawFn) -> Policy:
         hold_score=score[1],
         block_score=score[2],
         watch_points=draw(st.integers(0, 100)),
+        veto_most=draw(st.sampled_from(["challenge", "hold"])),
         unsure=draw(strict),
         late=draw(strict),
     )
@@ -66,7 +67,7 @@ model = st.one_of(st.just(NONE), st.floats(0, 1))
 def findings(draw: st.DrawFn, policy: Policy) -> list[Reason]:
     found = draw(st.lists(rules, max_size=6))
     for hit in draw(st.lists(effects, max_size=3)):
-        found.append(list_reason(hit._replace(effect=draw(st.sampled_from(["allow", "watch", "block"]))), policy))
+        found.append(list_reason(hit._replace(effect=draw(st.sampled_from(get_args(ListEffect)))), policy))
     found += [unsure_reason(code, policy) for code in draw(st.lists(st.sampled_from(sorted(UNSURE_TEXTS)), max_size=2))]
     return found
 
@@ -120,7 +121,7 @@ def test_the_first_reason_is_the_one_that_decided(data: st.DataObject, policy: P
     assert points == sum(r.points for r in found)
     if action != "allow":
         assert ordered[0].action == action
-    assert [r for r in ordered if r in found or r.code in ("points", "score")] == list(ordered)
+    assert [r for r in ordered if r in found or r.code in ("points", "score", "veto-softened")] == list(ordered)
     assert len(ordered) >= len(found)
 
 
@@ -171,7 +172,7 @@ def test_every_reason_fits_the_wire() -> None:
     made = [unsure_reason(code, policy, "x" * 64) for code in UNSURE_TEXTS]
     made += [
         list_reason(ListHit("payer.id_document", "l" * 40, e, "p" * 256, "s" * 256), policy)
-        for e in ("allow", "watch", "block")
+        for e in get_args(ListEffect)
     ]
     made.append(rule_reason(rule("r", "amount > 1", action="hold", points=5)))
     made += settle(policy, [reason("rule", None, 300)], 0.95)[1]

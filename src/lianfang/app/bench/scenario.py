@@ -112,6 +112,7 @@ def list_entries(entries: int) -> pa.Table:
         ["made up"] * entries,
         [None] * entries,
         [None] * entries,
+        ["both"] * entries,
     ]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, LIST_SCHEMA, strict=True)], schema=LIST_SCHEMA)
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 RULES: Final = "/v1/rules"
 LISTS: Final = "/v1/lists"
 KEYS: Final = "/v1/keys"
+PACKS: Final = "/v1/packs"
+PARAMETERS: Final = "/v1/parameters"
 ENTRIES_A_REQUEST: Final = 5_000
 ENTRIES_A_PAGE: Final = 1_000
 
@@ -58,16 +60,58 @@ def get_entries(node: Node, name: str) -> Iterator[dict[str, Any]]:
         cursor = page["next"]
 
 
-def post_entries(node: Node, name: str, entries: Sequence[ListEntry], reason: str) -> dict[str, int]:
-    """Add entries; how many were added, changed, unchanged."""
+def post_entries(
+    node: Node, name: str, entries: Sequence[ListEntry], reason: str, *, dry_run: bool = False
+) -> dict[str, int]:
+    """Add entries, or only try; how many were added, changed, unchanged."""
     from lianfang.wire import write
 
     counts: dict[str, int] = {}
     for start in range(0, len(entries), ENTRIES_A_REQUEST):
         part = list(entries[start : start + ENTRIES_A_REQUEST])
-        said = node.ask("desk", "POST", f"{LISTS}/{quote(name, safe='')}/entries", write(part), reason=reason)
+        where = f"{LISTS}/{quote(name, safe='')}/entries" + ("?dry_run=true" if dry_run else "")
+        said = node.ask("desk", "POST", where, write(part), reason=reason)
         counts = {what: counts.get(what, 0) + number for what, number in said.items()}
     return counts
+
+
+def delete_entries(node: Node, name: str, subjects: Sequence[dict[str, str]], reason: str) -> int:
+    """Remove entries by subject and value; how many were there."""
+    from lianfang.wire import write
+
+    removed = 0
+    for start in range(0, len(subjects), ENTRIES_A_REQUEST):
+        part = write(list(subjects[start : start + ENTRIES_A_REQUEST]))
+        said = node.ask("desk", "DELETE", f"{LISTS}/{quote(name, safe='')}/entries", part, reason=reason)
+        removed += said["removed"]
+    return removed
+
+
+def get_packs(node: Node) -> list[dict[str, Any]]:
+    """The rule packs, and whether they run."""
+    return list(node.ask("desk", "GET", PACKS))
+
+
+def put_pack(node: Node, name: str, reason: str, *, on: bool) -> dict[str, Any]:
+    """Switch a pack."""
+    from lianfang.wire import write
+
+    return dict(node.ask("desk", "PUT", f"{PACKS}/{quote(name, safe='')}", write({"on": on}), reason=reason))
+
+
+def get_parameters(node: Node) -> list[dict[str, Any]]:
+    """The numbers that rules call by name."""
+    return list(node.ask("desk", "GET", PARAMETERS))
+
+
+def put_parameter(node: Node, name: str, value: float | None, reason: str) -> dict[str, Any]:
+    """Give a parameter another value; None: the file's again."""
+    from lianfang.wire import write
+
+    where = f"{PARAMETERS}/{quote(name, safe='')}"
+    if value is None:
+        return dict(node.ask("desk", "DELETE", where, reason=reason))
+    return dict(node.ask("desk", "PUT", where, write({"value": value}), reason=reason))
 
 
 def get_keys(node: Node) -> list[dict[str, Any]]:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
 
 from lianfang.app.commands.common import JsonFile
 
 if TYPE_CHECKING:
+    from lianfang.app.commands.client import Node
+    from lianfang.app.listfiles import ListFile
     from lianfang.wire import ListEntry
 
 Subject = Literal[
     "phone", "id_document", "account", "card", "device", "ip", "email", "merchant", "url", "domain", "app",
     "wallet_address", "wifi", "cell",
 ]  # fmt: skip
+Effect = Literal["allow", "watch", "block", "overridable_block", "override", "veto"]
+REFUSED_SHOWN: Final = 20
+"""Refused lines that are printed."""
 Name = Annotated[str, Parameter(name="--list")]
 
 
@@ -25,12 +30,15 @@ def import_(
     /,
     *,
     name: Name,
-    effect: Literal["allow", "watch", "block"] | None = None,
+    effect: Effect | None = None,
     subject: Subject | None = None,
+    side: Literal["payer", "payee", "both"] | None = None,
     purpose: str | None = None,
     source: str | None = None,
     reason: str = "",
     dry_run: bool = False,
+    replace: bool = False,
+    skip_refused: bool = False,
     key: str | None = None,
     json: JsonFile = None,
 ) -> int:
@@ -39,14 +47,16 @@ def import_(
     Parameters
     ----------
     file
-        CSV with a header (value, and optionally subject, effect, purpose, source, valid_from, valid_until), JSONL with
-        the same fields, or a plain text file with a value a line.
+        CSV with a header, Parquet or JSON lines with the fields of a list entry (value, and optionally subject, effect,
+        side, purpose, source, valid_from, valid_until), or a plain text file with a value a line.
     name
         The list.
     effect
         What being on the list means, where the file does not say.
     subject
         What the values are, where the file does not say.
+    side
+        On whose side they are met, where the file does not say.
     purpose
         Why they are on the list, where the file does not say.
     source
@@ -54,64 +64,91 @@ def import_(
     reason
         Why it is done; the node keeps it on record. Needed unless --dry-run.
     dry_run
-        Check and count only.
+        Say what would be added, changed, removed and refused, and write nothing.
+    replace
+        Remove what stands on the list and not in the file.
+    skip_refused
+        Leave refused lines out. Without: one refused line, and nothing is imported.
     key
         API key with the scope `lists`.
     json
-        Write the counts to this file.
+        Write the counts and the refused lines to this file.
     """
-    from lianfang.app.commands.client import Node
-    from lianfang.app.commands.common import need_reason, settings, write_json
-    from lianfang.app.commands.desk import post_entries
+    from lianfang.app.commands.common import EXIT_INPUT, need_reason, write_json
+    from lianfang.app.listfiles import read_list_file
 
-    given = {"list": name, "effect": effect, "subject": subject, "purpose": purpose, "source": source}
-    entries = read_entries(file, {k: v for k, v in given.items() if v is not None})
+    given = {"list": name, "effect": effect, "subject": subject, "side": side, "purpose": purpose, "source": source}
+    found = read_list_file(file, {k: v for k, v in given.items() if v is not None})
+    _tell_refused(found)
+    stops = bool(found.refused) and not skip_refused
+    counts: dict[str, int] = {}
     if dry_run:
-        print(f"{len(entries):,} entries are sound; nothing was sent")
-        counts = {}
-    else:
-        counts = post_entries(Node(settings(), key), name, entries, need_reason(reason))
-        said = ", ".join(f"{number:,} {what}" for what, number in counts.items())
-        print(f"{len(entries):,} entries sent to {name}: {said or 'nothing to do'}")
-    write_json(json, {"list": name, "entries": len(entries), **counts, "dry_run": dry_run})
-    return 0
+        counts = _try(name, found.entries, replace=replace, key=key)
+        if not stops:
+            print(f"{len(found.entries):,} entries are sound; nothing was written")
+    elif not stops:
+        counts = _import(name, found.entries, need_reason(reason), replace=replace, key=key)
+    counts |= {"refused": len(found.refused), "repeated": found.repeated}
+    print(f"{name}: " + ", ".join(f"{number:,} {what}" for what, number in counts.items()))
+    refused = [{"where": one.where, "what": one.what} for one in found.refused]
+    write_json(json, {"list": name, "entries": len(found.entries), **counts, "dry_run": dry_run, "lines": refused})
+    return EXIT_INPUT if stops else 0
 
 
-def read_entries(file: Path, defaults: dict[str, str]) -> list[ListEntry]:
-    """A file's entries, gaps filled from `defaults`. Raises `InputError` with file and line."""
-    import csv
-    import json
+def _tell_refused(found: ListFile) -> None:
+    import sys
 
-    from lianfang.kernel.errors import InputError
-    from lianfang.wire import ListEntry, build
+    for one in found.refused[:REFUSED_SHOWN]:
+        print(f"{one.where}: {one.what}{_hint(one.what)}", file=sys.stderr)
+    if len(found.refused) > REFUSED_SHOWN:
+        print(f"... and {len(found.refused) - REFUSED_SHOWN:,} more; --json has them all", file=sys.stderr)
+
+
+def _hint(what: str) -> str:
+    return (
+        " (a column of the file, or an option of the command, must say it)" if "missing required field" in what else ""
+    )
+
+
+def _try(name: str, entries: list[ListEntry], *, replace: bool, key: str | None) -> dict[str, int]:
+    """What a running node would do with these; nothing where none runs."""
+    from lianfang.app.commands.client import Node
+    from lianfang.app.commands.common import settings
+    from lianfang.app.commands.desk import post_entries
+    from lianfang.kernel.errors import DependencyError
 
     try:
-        text = file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as why:
-        raise InputError(f"cannot read the list: {why}", str(file)) from why
-    rows: list[tuple[int, dict[str, Any]]]
-    try:
-        if file.suffix == ".csv":
-            rows = [
-                (n, {k: v for k, v in row.items() if v}) for n, row in enumerate(csv.DictReader(text.splitlines()), 2)
-            ]
-        elif file.suffix in (".jsonl", ".ndjson", ".json"):
-            rows = [(n, json.loads(line)) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
-        else:
-            rows = [(n, {"value": line.strip()}) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
-    except (ValueError, csv.Error) as why:
-        raise InputError(f"not readable as {file.suffix}: {why}", str(file)) from why
-    entries = []
-    for number, row in rows:
-        if not isinstance(row, dict):
-            raise InputError("an entry is an object", f"{file}, line {number}")
-        if row.get("list", defaults["list"]) != defaults["list"]:
-            raise InputError(f"the entry is of the list {row['list']!r}", f"{file}, line {number}")
-        try:
-            entries.append(build(ListEntry, defaults | row))
-        except InputError as why:
-            raise InputError(f"{why.what} ({_missing(why.what)})", f"{file}, line {number}") from why
-    return entries
+        node = Node(settings(), key)
+    except DependencyError as why:
+        print(f"what would change is not known: {why}")
+        return {}
+    counts = post_entries(node, name, entries, "", dry_run=True)
+    return counts | ({"removed": len(_gone(node, name, entries))} if replace else {})
+
+
+def _import(name: str, entries: list[ListEntry], reason: str, *, replace: bool, key: str | None) -> dict[str, int]:
+    from lianfang.app.commands.client import Node
+    from lianfang.app.commands.common import settings
+    from lianfang.app.commands.desk import delete_entries, post_entries
+
+    node = Node(settings(), key)
+    gone = _gone(node, name, entries) if replace else []
+    counts = post_entries(node, name, entries, reason)
+    return counts | ({"removed": delete_entries(node, name, gone, reason)} if replace else {})
+
+
+def _gone(node: Node, name: str, entries: list[ListEntry]) -> list[dict[str, str]]:
+    """What stands on the list and not among `entries`."""
+    from lianfang.app.commands.desk import get_entries, get_lists
+
+    if all(one["name"] != name for one in get_lists(node)):
+        return []
+    kept = {(entry.subject, entry.value) for entry in entries}
+    return [
+        {"subject": one["subject"], "value": one["value"]}
+        for one in get_entries(node, name)
+        if (one["subject"], one["value"]) not in kept
+    ]
 
 
 def export(name: str, out: Path, /, *, key: str | None = None) -> int:
@@ -173,9 +210,3 @@ def show(name: str | None = None, /, *, limit: int = 20, key: str | None = None,
         table(name or "lists", columns or ["nothing"], [[row.get(column) for column in columns] for row in rows])
     write_json(json, rows)
     return 0
-
-
-def _missing(what: str) -> str:
-    if "missing required field" in what:
-        return "a column of the file, or an option of the command, must say it"
-    return "the line was not taken, nor any other"

@@ -22,6 +22,7 @@ def replay(
     until: str | None = None,
     limit: int | None = None,
     trace: Path | None = None,
+    truth: Path | None = None,
 ) -> int:
     """Run a history through the same engine that decides live, at full speed, and print what happened.
 
@@ -47,9 +48,21 @@ def replay(
         Read so many rows at most.
     trace
         Write what was seen and answered, a row a payment, to this Parquet file.
+    truth
+        Parquet or CSV file with `id` and `label_kind` of the fraudulent payments, where the history does not say.
     """
     from lianfang.app.commands.common import console, instant_of, progress, write_json
-    from lianfang.app.replay import Found, Replay, as_json, book_of, find_mapping, load_lists, load_rules, show
+    from lianfang.app.replay import (
+        Found,
+        Replay,
+        as_json,
+        book_of,
+        find_mapping,
+        load_lists,
+        load_rules,
+        read_truth,
+        show,
+    )
     from lianfang.app.replay import replay as run
     from lianfang.app.replay.run import FOREVER, REPLAY_KEY
     from lianfang.infra.history import history_rows, read_mapping
@@ -68,6 +81,7 @@ def replay(
         until=instant_of(until, "--until") if until else FOREVER,
         limit=limit,
         trace=trace,
+        truth=read_truth(truth) if truth else None,
     )
     with progress() as bar:
         total = history_rows(file)

@@ -32,11 +32,10 @@ def test(*paths: Path, lists: Names = (), json: JsonFile = None) -> int:
         Write the results to this file.
     """
     from lianfang.app.commands.common import EXIT_FAILED, write_json
-    from lianfang.engines.expr import Environment
-    from lianfang.engines.rules import test_examples
+    from lianfang.engines.rules import environment, test_examples
 
     problems, whole, known = _checked(paths, lists)
-    env = Environment(tuple(f.name for f in whole.features), known)
+    env = environment(whole, known)
     wrong = {p["rule"] for p in problems}
     results = test_examples([rule for rule in whole.rules if rule.id not in wrong], env)
     failed = [r for r in results if not r.ok]

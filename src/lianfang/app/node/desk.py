@@ -37,6 +37,7 @@ from lianfang.infra.sql import Database, open_database, sqlite_url
 from lianfang.kernel import limits
 from lianfang.kernel.errors import DependencyError, LianfangError
 from lianfang.kernel.instant import Instant
+from lianfang.services.decide import adjusting_routes
 from lianfang.services.decide import routes as decide_routes
 from lianfang.services.decide import store as decide_store
 from lianfang.services.decide.book import version_of
@@ -50,7 +51,7 @@ WATCH_S: Final = 0.5
 """How often rule files and records are looked at."""
 STOP_S: Final = 5
 CONNECTIONS_MAX: Final = 512
-STARTER_RULES: Final = Path(settings_module.__file__).parent / "starter" / "rules.toml"
+STARTER_RULES: Final = Path(settings_module.__file__).parent / "starter"
 FIRST_KEY: Final = "first.key"
 NODE: Final = "node"
 """Who makes a change that no key made: the installation itself."""
@@ -180,6 +181,11 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
     return Response(page, media_type="text/plain; version=0.0.4")
 
 
+ROUTES: Final = (
+    *decide_routes.ROUTES, *adjusting_routes.ROUTES, *identity_routes.ROUTES, *docs_page.ROUTES, healthz, readyz, metrics,
+)  # fmt: skip
+
+
 def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
     """The desk's HTTP. `watch`: look for changed files and records while it serves."""
 
@@ -223,7 +229,7 @@ def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
         return config
 
     app = Litestar(
-        [*decide_routes.ROUTES, *identity_routes.ROUTES, *docs_page.ROUTES, healthz, readyz, metrics],
+        list(ROUTES),
         exception_handlers=error_handlers(),
         request_max_body_size=limits.BODY_BYTES_MAX,
         openapi_config=OpenAPIConfig("Lianfang desk", __version__, path="/-/litestar", render_plugins=[]),

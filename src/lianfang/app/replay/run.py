@@ -6,6 +6,7 @@ import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from collections.abc import Mapping as Lookup
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +19,11 @@ from lianfang.app.replay.trace import Trace
 from lianfang.engines.evaluate import RuleTally
 from lianfang.engines.keyed import HashKey
 from lianfang.engines.scoring import NoModel, Scorer
-from lianfang.infra.history import UNKNOWN, HistoryBatch, HistoryReport, Mapping, read_history
+from lianfang.infra.history import FRAUD, GENUINE, UNKNOWN, HistoryBatch, HistoryReport, Mapping, read_history
 from lianfang.kernel.instant import DAY
 from lianfang.services.decide import Judged, Replayer, RuleBook, hot_path
 from lianfang.services.decide.policy import UNSURE_TEXTS
+from lianfang.wire import SEVERITY
 
 REPLAY_KEY: Final = HashKey(0x6C69616E66616E67, 0x7265706C6179)
 """A replay has no secrets to keep from its own input; a fixed key makes two replays the same to the bit."""
@@ -30,6 +32,8 @@ MEMORY_BYTES: Final = 8 << 30
 FOREVER: Final = 1 << 62
 CUSTOMER: Final = "customer"
 """The `evaluate` column of a mapping that says whose payments CardPrecision counts together."""
+LABEL_KIND: Final = "label_kind"
+"""The extra column that says which kind of fraud a payment was."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Replay:
     limit: int | None = None
     """Rows read, at most."""
     ids_remembered: int = 2_097_152
+    truth: Lookup[str, str] | None = None
+    """Payment id to the kind of fraud, where the truth is kept apart; everything else is then genuine."""
     trace: Path | None = None
 
 
@@ -61,9 +67,14 @@ class ReplayResult:
     times: NDArray[np.int64]
     customers: NDArray[np.int64]
     """-1: nobody known."""
+    kinds: NDArray[np.int32]
+    """Kind of fraud, an index of `kind_names`; -1: none known."""
     currency_names: list[str]
     tally: RuleTally
     labelled: bool
+    kind_names: list[str]
+    alarms: dict[str, tuple[int, int]]
+    """Theme of the rules (what stands before the dot of their ids) to genuine payments (challenged, stopped) by them."""
     report: HistoryReport
     book: RuleBook
     counted: int = 0
@@ -88,7 +99,8 @@ class _Codes(dict[Any, int]):
 class _Collector:
     """Arrays of all batches, and the tally of rules."""
 
-    def __init__(self, book: RuleBook) -> None:
+    def __init__(self, book: RuleBook, truth: Lookup[str, str] | None) -> None:
+        self._truth = truth
         rules = [rule.id if rule.mode == "live" else f"{rule.id} (shadow)" for rule in book.compiled.rules]
         lists = [f"list {name}" for name in sorted(book.lists.names)]
         names = [*rules, *lists, *(f"unsure {code}" for code in UNSURE_TEXTS)]
@@ -97,13 +109,14 @@ class _Collector:
         self.parts: list[tuple[NDArray[Any], ...]] = []
         self.customers = _Codes()
         self.currencies = _Codes()
-        self.labelled = False
+        self.kinds = _Codes()
+        self.alarms: dict[str, tuple[int, int]] = {}
+        self.labelled = truth is not None
 
     def add(self, batch: HistoryBatch, place: slice, judged: Judged) -> NDArray[np.int8]:
         """Take in what was judged of `batch.columns[...][place]`; the labels, UNKNOWN where there are none."""
         rows = len(judged.actions)
-        labels = np.full(rows, UNKNOWN, np.int8) if batch.labels is None else batch.labels[place]
-        self.labelled = self.labelled or batch.labels is not None
+        labels, kinds = self._true(batch, place, rows)
         customers = batch.extra.get(CUSTOMER) or batch.columns["card"]
         kept = ~judged.repeated
         part = (
@@ -114,6 +127,7 @@ class _Collector:
             labels,
             np.array(batch.columns["time"][place], np.int64),
             np.array(self.customers.all(customers[place]), np.int64),
+            np.array(self.kinds.all(kinds), np.int32),
         )
         self.parts.append(part if kept.all() else tuple(array[kept] for array in part))
         hits = [(self._index[self._name(r)], row) for row, why in judged.reasons for r in why if r.name != "points"]
@@ -121,7 +135,29 @@ class _Collector:
         pairs = np.array(hits, np.int64).reshape(-1, 2)
         counted = labels if kept.all() else np.where(kept, labels, UNKNOWN).astype(np.int8)
         self.tally.add(pairs[:, 0], pairs[:, 1], counted)
+        self._alarm(judged, counted)
         return labels
+
+    def _true(self, batch: HistoryBatch, place: slice, rows: int) -> tuple[NDArray[np.int8], list[Any]]:
+        """Labels and kinds of fraud: of the file kept apart where there is one, else of the history."""
+        if self._truth is not None:
+            kinds: list[Any] = [self._truth.get(one) for one in batch.columns["id"][place]]
+            return np.array([GENUINE if kind is None else FRAUD for kind in kinds], np.int8), kinds
+        labels = np.full(rows, UNKNOWN, np.int8) if batch.labels is None else batch.labels[place]
+        self.labelled = self.labelled or batch.labels is not None
+        said = batch.extra.get(LABEL_KIND)
+        if said is None:
+            return labels, [None] * rows
+        return labels, [k if label == FRAUD else None for k, label in zip(said[place], labels.tolist(), strict=True)]
+
+    def _alarm(self, judged: Judged, labels: NDArray[np.int8]) -> None:
+        """Genuine payments that were stopped or challenged, by the themes of the rules that fired on them."""
+        for row, why in judged.reasons:
+            if labels[row] == GENUINE and judged.actions[row]:
+                stopped = int(judged.actions[row] >= SEVERITY["hold"])
+                for theme in {r.name.partition(".")[0] for r in why if r.source == "rule" and r.name != "points"}:
+                    before = self.alarms.get(theme, (0, 0))
+                    self.alarms[theme] = (before[0] + 1 - stopped, before[1] + stopped)
 
     def _name(self, reason: Any) -> str:
         if reason.source == "rule":
@@ -134,7 +170,7 @@ def replay(job: Replay, progress: Callable[[int], None] | None = None) -> Replay
     report = HistoryReport()
     hot = hot_path(job.book, REPLAY_KEY, memory_bytes=MEMORY_BYTES, ids_remembered=job.ids_remembered)
     replayer = Replayer(job.book, hot, job.scorer)
-    collector = _Collector(job.book)
+    collector = _Collector(job.book, job.truth)
     wanted = list(dict.fromkeys((*job.book.layout, "currency", "card")))
     counted = repeated = timed = read = 0
     began = None
@@ -167,6 +203,8 @@ def replay(job: Replay, progress: Callable[[int], None] | None = None) -> Replay
         currency_names=list(collector.currencies),
         tally=collector.tally,
         labelled=collector.labelled,
+        kind_names=list(collector.kinds),
+        alarms=collector.alarms,
         report=report,
         book=job.book,
         counted=counted,
@@ -195,6 +233,7 @@ _COLUMNS: Final[dict[str, type[np.generic]]] = {
     "labels": np.int8,
     "times": np.int64,
     "customers": np.int64,
+    "kinds": np.int32,
 }
 """The arrays that a batch leaves, in their order."""
 

@@ -15,14 +15,17 @@ from lianfang.app.replay.run import ReplayResult, days_of
 from lianfang.engines.evaluate import (
     CARDS_A_DAY,
     FALSE_ALARM_RATES,
+    KindFigures,
     Money,
     RuleFigures,
     auc,
     average_precision,
+    by_kind,
     card_precision_at,
     money,
     recall_at_false_alarm_rates,
 )
+from lianfang.infra.history import GENUINE
 from lianfang.kernel.instant import moment
 from lianfang.kernel.money import major_text
 from lianfang.wire import ACTIONS
@@ -84,6 +87,11 @@ def as_json(result: ReplayResult, about: dict[str, Any]) -> dict[str, Any]:
     return {
         "replay": {**about, **_versions(result)},
         "figures": [{"name": f.name, "value": _plain(f.value), "unit": f.unit} for f in figures(result)],
+        "scams": [{"currency": code, **line._asdict()} for code, line in _kinds(result)],
+        "false_alarms": [
+            {"theme": theme, "challenged": asked, "stopped": stopped}
+            for theme, (asked, stopped) in sorted(result.alarms.items())
+        ],
         "rules": [{k: _plain(v) for k, v in row._asdict().items()} for row in result.tally.figures()],
         "problems": [str(p) for p in result.report.problems],
         "engine": {**result.counters, **result.feature_counters},
@@ -112,6 +120,9 @@ def show(result: ReplayResult, about: dict[str, Any], console: Console) -> None:
     console.print(_decisions(result))
     if result.labelled:
         console.print(_quality(found, result.currency_names))
+        if result.kind_names:
+            console.print(_scams(result))
+        console.print(_alarms(result))
     console.print(_rules(result.tally.figures(), labelled=result.labelled))
     speed = found["replay_per_s"].value
     rate = f"{speed:,.0f} payments/s, {result.seconds:,.1f} s" if not math.isnan(speed) else "too few payments to time"
@@ -148,6 +159,41 @@ def _quality(found: dict[str, Figure], currencies: Sequence[str]) -> Table:
         for what in Money._fields:
             value = int(found[f"money_{what}_{currency}"].value)
             table.add_row(f"money {what.replace('_', ' ')}", f"{major_text(value, currency)} {currency}")
+    return table
+
+
+def _kinds(result: ReplayResult) -> list[tuple[str, KindFigures]]:
+    found = []
+    for code, name in enumerate(result.currency_names):
+        of = result.currencies == code
+        lines = by_kind(result.actions[of], result.amounts[of], result.kinds[of], result.kind_names)
+        found += [(name, line) for line in lines]
+    return found
+
+
+def _scams(result: ReplayResult) -> Table:
+    table = Table(title="by kind of fraud: share of the money")
+    for column in ("kind", "payments", "money", "stopped", "challenged", "missed"):
+        table.add_column(column, justify="left" if column == "kind" else "right")
+    for currency, line in _kinds(result):
+        whole = max(line.money, 1)
+        missed = line.money - line.money_stopped - line.money_challenged
+        shares = (line.money_stopped, line.money_challenged, missed)
+        money = f"{major_text(line.money, currency)} {currency}"
+        table.add_row(escape(line.kind), f"{line.payments:,}", money, *(f"{share / whole:.1%}" for share in shares))
+    return table
+
+
+def _alarms(result: ReplayResult) -> Table:
+    table = Table(title="false alarms, by theme of the rules that fired")
+    for column in ("theme", "challenged", "stopped", "of genuine payments"):
+        table.add_column(column, justify="left" if column == "theme" else "right")
+    genuine = max(int((result.labels == GENUINE).sum()), 1)
+    lines = [(theme, *counts) for theme, counts in sorted(result.alarms.items(), key=lambda item: -sum(item[1]))]
+    of = result.labels == GENUINE
+    asked, stopped = int((of & (result.actions == 1)).sum()), int((of & (result.actions > 1)).sum())
+    for theme, challenged, held in [*lines, ("all", asked, stopped)]:
+        table.add_row(escape(theme), f"{challenged:,}", f"{held:,}", f"{(challenged + held) / genuine:.3%}")
     return table
 
 

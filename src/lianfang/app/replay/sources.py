@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from lianfang.app.listfiles import read_list_file
 from lianfang.engines.keyed import HashKey
 from lianfang.infra.history import Mapping, native_mapping, read_mapping
 from lianfang.infra.history.table import columns_of, history_files
 from lianfang.kernel.errors import InputError, LianfangError
 from lianfang.services.decide import ListBook, RuleBook, list_table, merge, rule_book, version_of
 from lianfang.services.decide.rulefiles import RuleFile, RuleFiles
-from lianfang.wire import ListEntry, RuleSet, build, read_list_entry
+from lianfang.wire import ListEntry, RuleSet
 
-STARTER: Final = Path(__file__).parents[1] / "starter" / "rules.toml"
+STARTER: Final = Path(__file__).parents[1] / "starter"
 """The rule pack that is shipped."""
 CHECKOUT: Final = Path(__file__).parents[4]
 """The source tree, where this runs from one: its `examples/` are looked at."""
-LIST_ENTRIES_MAX: Final = 10_000_000
 
 
 def rule_files(paths: Sequence[Path]) -> tuple[RuleFile, ...]:
@@ -36,39 +35,14 @@ def load_rules(paths: Sequence[Path]) -> RuleSet:
 
 
 def load_lists(paths: Sequence[Path]) -> list[ListEntry]:
-    """List entries of JSONL files (a `list-entry/1` a line) or CSV files (columns named as its fields)."""
+    """List entries of files as `lianfang lists import` takes them, each line naming its list. Raises `InputError`."""
     entries: list[ListEntry] = []
     for path in paths:
-        entries += _read_csv(path) if path.suffix == ".csv" else _read_lines(path)
-        if len(entries) > LIST_ENTRIES_MAX:
-            raise InputError(f"more than {LIST_ENTRIES_MAX:,} list entries", str(path))
+        found = read_list_file(path, {})
+        if found.refused:
+            raise InputError(found.refused[0].what, found.refused[0].where)
+        entries += found.entries
     return entries
-
-
-def _read_csv(path: Path) -> Iterable[ListEntry]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, row in enumerate(csv.DictReader(file), 2):
-                values: dict[Any, Any] = {key: value for key, value in row.items() if value}
-                try:
-                    yield build(ListEntry, values)
-                except InputError as why:
-                    raise InputError(why.what, f"{path}, line {number}: {why.where}") from why
-    except (OSError, UnicodeDecodeError, csv.Error) as why:
-        raise InputError(f"cannot read the list: {why}", str(path)) from why
-
-
-def _read_lines(path: Path) -> Iterable[ListEntry]:
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    try:
-                        yield read_list_entry(line)
-                    except InputError as why:
-                        raise InputError(why.what, f"{path}, line {number}: {why.where}") from why
-    except OSError as why:
-        raise InputError(f"cannot read the list: {why.strerror}", str(path)) from why
 
 
 def book_of(ruleset: RuleSet, entries: Sequence[ListEntry], key: HashKey) -> RuleBook:

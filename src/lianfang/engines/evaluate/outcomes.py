@@ -40,15 +40,16 @@ def money(
     stops = actions >= STOPS
     asks = actions == SEVERITY["challenge"]
     return Money(
-        stopped=_total(amounts[fraud & stops]),
-        challenged=_total(amounts[fraud & asks]),
-        missed=_total(amounts[fraud & ~stops & ~asks]),
-        wrongly_stopped=_total(amounts[genuine & stops]),
-        wrongly_challenged=_total(amounts[genuine & asks]),
+        stopped=total(amounts[fraud & stops]),
+        challenged=total(amounts[fraud & asks]),
+        missed=total(amounts[fraud & ~stops & ~asks]),
+        wrongly_stopped=total(amounts[genuine & stops]),
+        wrongly_challenged=total(amounts[genuine & asks]),
     )
 
 
-def _total(amounts: NDArray[np.integer[Any]]) -> int:
+def total(amounts: NDArray[np.integer[Any]]) -> int:
+    """Their sum, past 63 bits too."""
     # In two halves: a few thousand amounts of 10**15 would run out of 63 bits.
     high = int((amounts >> _LOW_BITS).sum(dtype=np.int64))
     low = int((amounts & ((1 << _LOW_BITS) - 1)).sum(dtype=np.int64))

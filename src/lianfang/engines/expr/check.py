@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, cast
 
 from lianfang.engines.expr import calls
 from lianfang.engines.expr.errors import ExpressionError
-from lianfang.engines.expr.names import Environment, lookup, suggestion
+from lianfang.engines.expr.names import Environment, constant, lookup, suggestion
 from lianfang.engines.expr.parse import Source
 from lianfang.engines.expr.tree import (
     Arith,
@@ -87,6 +87,7 @@ class Checked:
     """Paths whose shared tag it reads."""
     uses_score: bool
     env: Environment
+    parameters: frozenset[str] = frozenset()
     type: Type = "bool"
 
 
@@ -110,6 +111,7 @@ def check(text: str, env: Environment) -> Checked:
         tags=frozenset(n.path for n in leaves if isinstance(n, Tag)),
         uses_score=any(isinstance(n, Score) for n in leaves),
         env=env,
+        parameters=frozenset(n.parameter for n in leaves if isinstance(n, Const) and n.parameter),
     )
 
 
@@ -276,11 +278,11 @@ class Checker:
         if isinstance(literal, int):
             if literal.bit_length() > _INT_BITS_MAX:
                 self.fail(node, f"whole numbers have at most {_INT_BITS_MAX} bits")
-            return Const(type="int", value=literal, bits=literal.bit_length())
+            return constant(literal)
         if isinstance(literal, float):
             if not math.isfinite(literal):
                 self.fail(node, "the number is too large")
-            return Const(type="float", value=literal)
+            return constant(literal)
         if literal is None:
             self.fail(node, "None stands only in `is None` and `is not None`")
         return self.fail(node, f"not part of the language: {type(literal).__name__}")
@@ -314,7 +316,7 @@ class Checker:
         if isinstance(node.op, ast.UAdd):
             return value
         if isinstance(value, Const):
-            return Const(type=value.type, value=-value.value, bits=value.bits)
+            return constant(-value.value, value.parameter)
         return Call(type=value.type, nan=value.nan, bits=value.bits, name="-", code="(-{0})", args=(value,))
 
     def number(self, node: ast.expr) -> Value:

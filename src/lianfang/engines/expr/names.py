@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from keyword import iskeyword
 
 from lianfang.engines.expr.functions import CLOCK, FUNCTIONS, Function
-from lianfang.engines.expr.tree import Column, Feature, Score, Value
+from lianfang.engines.expr.tree import Column, Const, Feature, Score, Value
 from lianfang.wire import catalogue
 
 BITS_TIME = 63
@@ -33,6 +33,8 @@ SPECIAL = frozenset(
     }
 )
 """Functions whose check needs more than their types."""
+PARAMETER = "param"
+"""`param.name` is the parameter of that name."""
 _OTHER_SPELLINGS = {"true": "True", "false": "False", "null": "None", "none": "None", "nil": "None"}
 
 
@@ -43,12 +45,14 @@ class Environment:
     features: tuple[str, ...] = ()
     lists: frozenset[str] = frozenset()
     functions: Mapping[str, Function] = field(default_factory=lambda: FUNCTIONS, compare=False, repr=False)
+    parameters: Mapping[str, int | float] = field(default_factory=dict, hash=False)
+    """Values of the parameters, by name; they are compiled in as literals."""
 
 
 def is_reserved(name: str) -> bool:
     """True for a name that already means something, so that a feature cannot bear it."""
     roots = {path.partition(".")[0] for path in catalogue()}
-    words = {"surroundings", "attributes", "score"}
+    words = {"surroundings", "attributes", "score", PARAMETER}
     return name in roots | words | SPECIAL or name in FUNCTIONS or name in _OTHER_SPELLINGS or iskeyword(name)
 
 
@@ -62,7 +66,17 @@ def lookup(name: str, env: Environment) -> Value | str:
         return Score(type="float", nan=True)
     if name in env.features:
         return Feature(type="float", name=name, nan=True)
+    root, _, rest = name.partition(".")
+    if root == PARAMETER and rest in env.parameters:
+        return constant(env.parameters[rest], rest)
     return _unknown(name, env)
+
+
+def constant(value: int | float, parameter: str = "") -> Const:
+    """A number written out, or the parameter it stands for."""
+    if isinstance(value, int):
+        return Const(type="int", value=value, bits=value.bit_length(), parameter=parameter)
+    return Const(type="float", value=value, parameter=parameter)
 
 
 def _unknown(name: str, env: Environment) -> str:
@@ -74,6 +88,10 @@ def _unknown(name: str, env: Environment) -> str:
         return f"`{name}` is a function; call it: `{name}(...)`"
     if name == "surroundings":
         return 'ask for a finding with `finding("code")`'
+    if name == PARAMETER:
+        return "name the parameter: `param.name`"
+    if name.startswith(PARAMETER + "."):
+        return f"unknown parameter `{name}`{suggestion(name, [f'{PARAMETER}.{known}' for known in env.parameters])}"
     if name.partition(".")[0] == "attributes":
         return 'read an attribute with `text("key")`, `number("key")` or `flag("key")`'
     fields = [path for path in catalogue() if path.startswith(name + ".")]

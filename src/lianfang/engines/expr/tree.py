@@ -26,6 +26,8 @@ class Value:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Const(Value):
     value: Any
+    parameter: str = ""
+    """The parameter it stands for, where it is not written out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

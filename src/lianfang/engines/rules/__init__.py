@@ -13,6 +13,7 @@ from lianfang.engines.rules.compile import (
 )
 from lianfang.engines.rules.errors import RuleError
 from lianfang.engines.rules.examples import DEFAULT_PAYMENT, ExampleResult, row_of, test_examples
+from lianfang.engines.rules.parameters import delays_of, environment, features_of, in_force, laws_of
 from lianfang.engines.rules.reading import check_ruleset, read_rules_text
 
 __all__ = [
@@ -28,7 +29,12 @@ __all__ = [
     "Tags",
     "check_ruleset",
     "compile_rules",
+    "delays_of",
+    "environment",
+    "features_of",
+    "in_force",
     "in_share",
+    "laws_of",
     "read_rules_text",
     "row_of",
     "test_examples",

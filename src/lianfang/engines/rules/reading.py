@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import yaml
 
-from lianfang.engines.expr import Environment, ExpressionError, check, is_reserved
+from lianfang.engines.expr import ExpressionError, check, is_reserved, suggestion
 from lianfang.engines.rules.errors import RuleError
+from lianfang.engines.rules.parameters import environment, problems_of
+from lianfang.kernel import limits
 from lianfang.kernel.errors import InputError, TooLargeError
 from lianfang.wire import Rule, RuleSet, build
 
@@ -50,23 +52,29 @@ def read_rules_text(text: str, *, format: Literal["toml", "yaml"], where: str = 
         raise InputError(why.what, _place(where, _named(why.where, plain))) from why
     _refuse_twice("rule id", [rule.id for rule in ruleset.rules], where)
     _refuse_twice("feature name", [feature.name for feature in ruleset.features], where)
+    _refuse_twice("parameter", [parameter.name for parameter in ruleset.parameters], where)
+    _refuse_twice("warning", [warning.code for warning in ruleset.warnings], where)
     return ruleset
 
 
 def check_ruleset(ruleset: RuleSet, list_names: Collection[str], *, text: str = "", where: str = "") -> list[RuleError]:
     """Every problem of every rule, in the order of the file. `text` is the file's, for positions in it."""
-    env = Environment(tuple(feature.name for feature in ruleset.features), frozenset(list_names))
+    env = environment(ruleset, list_names)
+    warnings = frozenset(warning.code for warning in ruleset.warnings)
+    delays = {one.name: one.value for one in ruleset.parameters}
     problems = [
         RuleError(f"the feature name `{feature.name}` already means something else", "", where)
         for feature in ruleset.features
         if is_reserved(feature.name)
     ]
+    problems += [RuleError(what, "", where) for one in ruleset.parameters for what in problems_of(one)]
     for rule in ruleset.rules:
         try:
             check(rule.when, env)
         except ExpressionError as why:
             problems += [RuleError(e.what, rule.id, _position(text, rule, e, where), e) for e in (why, *why.also)]
         problems += [RuleError(what, rule.id, where) for what in _contradictions(rule)]
+        problems += [RuleError(what, rule.id, where) for what in _unanswerable(rule, warnings, delays)]
     return problems
 
 
@@ -77,6 +85,31 @@ def _contradictions(rule: Rule) -> list[str]:
     if rule.valid_from and rule.valid_until and rule.valid_until <= rule.valid_from:
         found.append("it ends before it begins")
     return found
+
+
+def _unanswerable(rule: Rule, warnings: Collection[str], delays: Mapping[str, int | float]) -> list[str]:
+    """What a customer could not be asked."""
+    asks = rule.challenge
+    if asks is None:
+        return []
+    found = []
+    if rule.action in ("allow", "block"):
+        found.append(f"nothing is asked where the answer is `{rule.action}`: leave `challenge` out")
+    if (asks.kind == "delay") != ((asks.delay_s is None) != (asks.delay is None)):
+        found.append("a challenge of the kind `delay`, and no other, says `delay_s` or `delay`")
+    if asks.delay is not None and asks.delay not in delays:
+        found.append(f"unknown parameter `{asks.delay}`{suggestion(asks.delay, delays)}")
+    elif asks.delay is not None and not _is_delay(delays[asks.delay]):
+        found.append(f"`{asks.delay}` is no delay: whole seconds, 1 to {limits.DELAY_MAX_S}")
+    if asks.kind == "warning" and asks.warning is None:
+        found.append("a challenge of the kind `warning` names its text with `warning`")
+    if asks.warning is not None and asks.warning not in warnings:
+        found.append(f"unknown warning `{asks.warning}`{suggestion(asks.warning, warnings)}")
+    return found
+
+
+def _is_delay(value: int | float) -> bool:
+    return isinstance(value, int) and 1 <= value <= limits.DELAY_MAX_S
 
 
 def _toml(text: str, where: str) -> Any:

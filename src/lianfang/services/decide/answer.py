@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from lianfang.kernel.instant import moment
+from lianfang.services.decide.challenge import NO_CHALLENGES, Challenges
 from lianfang.wire import Action, Decision, Reason, Versions, write
 
 _encode_text: Final = msgspec.json.Encoder().encode
@@ -20,8 +21,9 @@ _SECOND: Final = 1_000_000
 class Answers:
     """Writes decisions under one set of versions."""
 
-    def __init__(self, versions: Versions) -> None:
+    def __init__(self, versions: Versions, challenges: Challenges = NO_CHALLENGES) -> None:
         self._versions = versions
+        self._challenges = challenges
         self._end = b',"versions":' + write(versions) + b"}"
         self._second: int | None = None
         self._stamp = b""
@@ -63,6 +65,7 @@ class Answers:
                 points=points,
                 unsure=any(r.source == "system" for r in reasons),
                 shadow=shadow,
+                challenge=self._challenges.of(action, reasons),
                 decided_at=moment(now),
                 seq=seq,
                 versions=self._versions,

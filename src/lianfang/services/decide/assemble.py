@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
-from lianfang.engines.expr import Environment, ExpressionError, is_reserved
+from lianfang.engines.expr import ExpressionError, is_reserved
 from lianfang.engines.keyed import HashKey
-from lianfang.engines.rules import ExampleResult, RuleError, check_ruleset
+from lianfang.engines.rules import ExampleResult, RuleError, check_ruleset, environment
 from lianfang.engines.rules import test_examples as run_examples
+from lianfang.engines.rules.parameters import problems_of
 from lianfang.kernel.errors import InputError
 from lianfang.services.decide.book import merge, rule_book
 from lianfang.services.decide.lists import LIST_SCHEMA, ListBook
 from lianfang.services.decide.rulefiles import RuleFile
-from lianfang.wire import Rule, RuleSet, read_ruleset, write
+from lianfang.wire import Parameter, Rule, RuleSet, read_ruleset, write
 
 API: Final = "api"
 """Where a rule lives that no file holds."""
@@ -62,10 +63,28 @@ def problem_of_error(why: InputError) -> Problem:
     return Problem(what=why.what, where=why.where)
 
 
-def assemble(files: Sequence[RuleFile], api_rules: Iterable[Rule], lists: Collection[str]) -> RuleSet:
+class Adjustments(NamedTuple):
+    """What an installation changes about its rule files without touching them."""
+
+    off: frozenset[str] = frozenset()
+    """Packs that are switched off: their rules are checked and not run."""
+    values: Mapping[str, int | float] = {}
+    """Values of parameters, in the place of the files'."""
+
+
+UNADJUSTED: Final = Adjustments()
+
+
+def assemble(
+    files: Sequence[RuleFile],
+    api_rules: Iterable[Rule],
+    lists: Collection[str],
+    adjustments: Adjustments = UNADJUSTED,
+) -> RuleSet:
     """One rule set of all, in the order of the files, then the API's rules by id. Raises `RefusedRulesError`.
 
     Checked here: every condition, every feature, every rule's own examples (unless it is off), and that it compiles.
+    Examples prove the condition as the files have it, so they run before packs and parameters are adjusted.
     """
     own = RuleFile("", "", RuleSet(rules=tuple(api_rules)))
     parts = [*files, own] if own.ruleset.rules else list(files)
@@ -77,6 +96,7 @@ def assemble(files: Sequence[RuleFile], api_rules: Iterable[Rule], lists: Collec
     problems = [p for part in parts for p in _problems(part, whole, lists)]
     if problems:
         raise RefusedRulesError(problems)
+    whole = _adjusted(whole, files, adjustments)
     try:
         empty = ListBook(LIST_SCHEMA.empty_table(), HashKey(0, 0), "none")
         rule_book(whole, empty, lists)
@@ -87,7 +107,19 @@ def assemble(files: Sequence[RuleFile], api_rules: Iterable[Rule], lists: Collec
 
 def examples(ruleset: RuleSet, lists: Collection[str]) -> list[ExampleResult]:
     """Every example of every rule, run."""
-    return run_examples(ruleset.rules, _environment(ruleset, lists))
+    return run_examples(ruleset.rules, environment(ruleset, lists))
+
+
+def _adjusted(whole: RuleSet, files: Sequence[RuleFile], adjustments: Adjustments) -> RuleSet:
+    off = {r.id for f in files if f.ruleset.pack and f.ruleset.pack.name in adjustments.off for r in f.ruleset.rules}
+    values = adjustments.values
+    return msgspec.structs.replace(
+        whole,
+        rules=tuple(msgspec.structs.replace(r, mode="off") if r.id in off else r for r in whole.rules),
+        parameters=tuple(
+            msgspec.structs.replace(p, value=values[p.name]) if p.name in values else p for p in whole.parameters
+        ),
+    )
 
 
 def where_rules_live(files: Iterable[RuleFile]) -> dict[str, str]:
@@ -95,23 +127,28 @@ def where_rules_live(files: Iterable[RuleFile]) -> dict[str, str]:
     return {rule.id: file.name for file in files for rule in file.ruleset.rules}
 
 
-def _environment(ruleset: RuleSet, lists: Collection[str]) -> Environment:
-    return Environment(tuple(f.name for f in ruleset.features), frozenset(lists))
-
-
 def _problems(part: RuleFile, whole: RuleSet, lists: Collection[str]) -> list[Problem]:
     """What is wrong with one file, told with positions in it; its rules may use other files' features."""
     usable = tuple(f for f in whole.features if not is_reserved(f.name))
-    found: list[RuleError] = check_ruleset(RuleSet(features=part.ruleset.features), lists, where=part.name)
-    found += check_ruleset(RuleSet(features=usable, rules=part.ruleset.rules), lists, text=part.text, where=part.name)
+    own = RuleSet(features=part.ruleset.features, parameters=part.ruleset.parameters)
+    found: list[RuleError] = check_ruleset(own, lists, where=part.name)
+    usable_here = RuleSet(
+        features=usable, parameters=_sound(whole.parameters), warnings=whole.warnings, rules=part.ruleset.rules
+    )
+    found += check_ruleset(usable_here, lists, text=part.text, where=part.name)
     if found:
         return [problem_of_error(one) for one in found]
     tested = [rule for rule in part.ruleset.rules if rule.mode != "off"]
     return [
         Problem(what=f"rule `{r.rule}`: {_said(r)}", rule=r.rule, where=part.name)
-        for r in run_examples(tested, _environment(whole, lists))
+        for r in run_examples(tested, environment(whole, lists))
         if not r.ok
     ]
+
+
+def _sound(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+    """Those that are told of nowhere else."""
+    return tuple(one for one in parameters if not problems_of(one))
 
 
 def _said(result: ExampleResult) -> str:
@@ -125,6 +162,8 @@ def _refuse_twice(parts: Sequence[RuleFile]) -> None:
     for noun, pairs in (
         ("rule", [(r.id, p.name) for p in parts for r in p.ruleset.rules]),
         ("feature", [(f.name, p.name) for p in parts for f in p.ruleset.features]),
+        ("parameter", [(x.name, p.name) for p in parts for x in p.ruleset.parameters]),
+        ("warning", [(w.code, p.name) for p in parts for w in p.ruleset.warnings]),
         ("policy", [("", p.name) for p in parts if p.ruleset.policy is not None]),
     ):
         seen: dict[str, str] = {}

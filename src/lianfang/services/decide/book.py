@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,13 @@ from lianfang.engines.expr import Environment, check, compile_predicates
 from lianfang.engines.features import Plan, compile_plan, declare
 from lianfang.engines.hotpath import HotPath
 from lianfang.engines.hotpath.journey import LIST_PATHS
-from lianfang.engines.rules import Compiled, Evaluate, compile_rules
+from lianfang.engines.rules import Compiled, Evaluate, compile_rules, environment, features_of, in_force, laws_of
 from lianfang.kernel.errors import InputError
+from lianfang.services.decide.challenge import NO_CHALLENGES, Challenges
 from lianfang.services.decide.facts import Flatten, flattener
 from lianfang.services.decide.lists import ListBook
 from lianfang.services.decide.policy import rule_reason
-from lianfang.wire import Feature, Policy, Reason, Rule, RuleSet, write
+from lianfang.wire import Feature, Parameter, Policy, Reason, Rule, RuleSet, WarningText, write
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class RuleBook:
     known_lists: frozenset[str] = frozenset()
     """Lists that rules may name, though some may be empty now."""
     quarantined: frozenset[str] = frozenset()
+    challenges: Challenges = NO_CHALLENGES
 
 
 def merge(sets: Iterable[RuleSet]) -> RuleSet:
@@ -47,6 +50,8 @@ def merge(sets: Iterable[RuleSet]) -> RuleSet:
     policy: Policy | None = None
     features: list[Feature] = []
     rules: list[Rule] = []
+    parameters: list[Parameter] = []
+    warnings: list[WarningText] = []
     for one in sets:
         if one.policy is not None:
             if policy is not None:
@@ -54,11 +59,24 @@ def merge(sets: Iterable[RuleSet]) -> RuleSet:
             policy = one.policy
         features += one.features
         rules += one.rules
-    for noun, names in (("rule", [r.id for r in rules]), ("feature", [f.name for f in features])):
-        twice = sorted({n for n in names if names.count(n) > 1})
+        parameters += one.parameters
+        warnings += one.warnings
+    for noun, names in (
+        ("rule", [r.id for r in rules]),
+        ("feature", [f.name for f in features]),
+        ("parameter", [p.name for p in parameters]),
+        ("warning", [w.code for w in warnings]),
+    ):
+        twice = sorted(n for n, times in Counter(names).items() if times > 1)
         if twice:
             raise InputError(f"the {noun} {twice[0]} is given twice", twice[0])
-    return RuleSet(policy=policy, features=tuple(features), rules=tuple(rules))
+    return RuleSet(
+        policy=policy,
+        features=tuple(features),
+        rules=tuple(rules),
+        parameters=tuple(parameters),
+        warnings=tuple(warnings),
+    )
 
 
 def version_of(value: Any) -> str:
@@ -73,10 +91,9 @@ def rule_book(
 
     `known_lists`: lists that exist though they may be empty now, so that rules may name them.
     """
-    plan = compile_plan(declare(ruleset.features))
+    plan = compile_plan(declare(features_of(ruleset)))
     named = lists.names | frozenset(known_lists)
-    env = Environment(features=plan.names, lists=named)
-    compiled = compile_rules(ruleset.rules, env).without(quarantined)
+    compiled = compile_rules(in_force(ruleset), environment(ruleset, named)).without(quarantined)
     filters = [check(text, Environment()) for text in plan.filters]
     layout = _layout(plan, compiled, filters)
     return RuleBook(
@@ -90,10 +107,11 @@ def rule_book(
         evaluate=compiled.bind(layout),
         mask=compile_predicates(filters, layout) if filters else _no_filters,
         numbers=_numbers([layout.index(path) for path in plan.integers]),
-        reasons=tuple(rule_reason(rule) for rule in compiled.rules),
+        reasons=tuple(rule_reason(rule, laws_of(rule, ruleset)) for rule in compiled.rules),
         rules_version=version_of(ruleset),
         known_lists=named,
         quarantined=quarantined,
+        challenges=Challenges(ruleset),
     )
 
 

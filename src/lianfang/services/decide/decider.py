@@ -104,7 +104,8 @@ class Decider:
                 lists=book.lists.version,
                 features=book.plan.signature,
                 model=self.scorer.version,
-            )
+            ),
+            book.challenges,
         )
         self._standing = self._standing_doubts(book)
         self._least_score = min(book.policy.challenge_score, book.policy.hold_score, book.policy.block_score)

@@ -15,7 +15,7 @@ from lianfang.engines.keyed import HashKey
 from lianfang.engines.lookup import EMPTY_TABLE, build_table
 from lianfang.kernel.errors import InputError
 from lianfang.kernel.instant import instant
-from lianfang.wire import SUBJECTS, ListEntry
+from lianfang.wire import SIDES, SUBJECTS, ListEntry
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 LIST_SCHEMA: Final = pa.schema(
@@ -28,9 +28,11 @@ LIST_SCHEMA: Final = pa.schema(
         ("source", _NAME),
         ("valid_from", pa.int64()),
         ("valid_until", pa.int64()),
+        ("side", _NAME),
     ]
 )
 """How entries travel from the desk to the decider. Times in microseconds, null for open."""
+_EITHER: Final = pa.scalar("both", pa.string())
 
 
 class ListHit(NamedTuple):
@@ -50,7 +52,7 @@ def list_table(entries: Iterable[ListEntry]) -> pa.Table:
         return None if at is None else instant(at)
 
     rows = [
-        (e.list, e.effect, e.subject, e.value, e.purpose, e.source, us(e.valid_from), us(e.valid_until))
+        (e.list, e.effect, e.subject, e.value, e.purpose, e.source, us(e.valid_from), us(e.valid_until), e.side)
         for e in entries
     ]
     columns = list(zip(*rows, strict=True)) or [()] * len(LIST_SCHEMA)
@@ -63,6 +65,10 @@ class ListBook:
     def __init__(self, entries: pa.Table, key: HashKey, version: str) -> None:
         self.version = version
         self.size = entries.num_rows
+        if "side" not in entries.schema.names:  # published before sides were: the desk has not written it anew yet
+            entries = entries.append_column(
+                LIST_SCHEMA.field("side"), pa.repeat(_EITHER, self.size).dictionary_encode()
+            )
         entries = entries.unify_dictionaries()  # pieces made apart number their words apart
         self.effects: dict[str, str] = _effects(entries)
         self._rows = entries.combine_chunks()
@@ -102,6 +108,8 @@ class ListBook:
             e = self._entry(row)
             if e["value"] != value or e["subject"] != SUBJECTS[path]:
                 continue  # another value with the same hash
+            if e["side"] not in ("both", SIDES[path]):
+                continue
             begun = e["valid_from"] is None or e["valid_from"] <= at
             if begun and (e["valid_until"] is None or at < e["valid_until"]):
                 found.append(ListHit(path, e["list"], e["effect"], e["purpose"], e["source"]))

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from lianfang.services.decide.lists import ListHit
-from lianfang.wire import SEVERITY, Action, Policy, Reason, Rule
+from lianfang.wire import SEVERITY, SIDES, Action, Law, ListedSubject, Policy, Reason, Rule
 
 LIFTED: Final = frozenset({"rule", "score"})
-"""Sources that an allow list lifts, up to `hold`. Never a block, never an unsure answer."""
+"""Sources that an allow or override list lifts, up to `hold`. Never a block, never an unsure answer."""
+BLOCKS: Final = frozenset({"block", "overridable_block"})
 
 UNSURE_TEXTS: Final = {
     "no-rules": ("没有已加载的规则", "No rules are loaded"),
@@ -33,29 +34,44 @@ def unsure_reason(code: str, policy: Policy, name: str = "decide") -> Reason:
     return Reason(code=code, source="system", name=name, zh=zh, en=en, action=action)
 
 
-def rule_reason(rule: Rule) -> Reason:
-    """The reason a rule gives when it fires."""
-    return Reason(
-        code=rule.code, source="rule", name=rule.id, zh=rule.zh, en=rule.en, action=rule.action, points=rule.points
-    )
+def rule_reason(rule: Rule, laws: Sequence[Law] = ()) -> Reason:
+    """The reason a rule gives when it fires; the articles of the law that it rests on stand in its sentences."""
+    zh, en = rule.zh, rule.en
+    if laws:
+        zh += f"（依据：{'；'.join(law.zh for law in laws)}）"
+        en += f" (under {'; '.join(law.en for law in laws)})"
+    return Reason(code=rule.code, source="rule", name=rule.id, zh=zh, en=en, action=rule.action, points=rule.points)
+
+
+_EFFECTS: Final[dict[str, tuple[str, str, Action | None]]] = {
+    "block": ("在阻断名单上", "is on the block list", "block"),
+    "overridable_block": ("在可解除阻断名单上", "is on the overridable block list", "block"),
+    "override": ("在解除名单上", "is on the override list", "allow"),
+    "allow": ("在允许名单上", "is on the allow list", "allow"),
+    "watch": ("在关注名单上", "is on the watch list", None),
+    "veto": ("在不得阻断名单上", "is on the veto list", None),
+}
+"""Effect to what the reason says in Chinese and English, and what it asks for."""
 
 
 def list_reason(hit: ListHit, policy: Policy) -> Reason:
     """The reason a list hit gives; purpose and source stand in its sentence."""
-    said = {
-        "block": ("在阻断名单上", "is on the block list", "block", 0),
-        "watch": ("在关注名单上", "is on the watch list", None, policy.watch_points),
-        "allow": ("在允许名单上", "is on the allow list", "allow", 0),
-    }
-    zh, en, action, points = said[hit.effect]
+    zh, en, action = _EFFECTS[hit.effect]
     return Reason(
-        code=f"list-{hit.effect}",
+        code=f"list-{hit.effect.replace('_', '-')}",
         source="list",
         name=hit.list,
         zh=f"{hit.path} {zh} {hit.list}（用途：{hit.purpose}；来源：{hit.source}）",
         en=f"{hit.path} {en} {hit.list} (purpose: {hit.purpose}; source: {hit.source})",
-        action=action,  # type: ignore[arg-type]
-        points=points,
+        action=action,
+        points=policy.watch_points if hit.effect == "watch" else 0,
+        listed=ListedSubject(
+            path=hit.path,
+            side=SIDES[hit.path],
+            effect=hit.effect,  # type: ignore[arg-type]  # a table's text, written from a ListEntry
+            purpose=hit.purpose,
+            source=hit.source,
+        ),
     )
 
 
@@ -64,11 +80,58 @@ def settle(policy: Policy, found: Iterable[Reason], score: float) -> tuple[Actio
     reasons = list(found)
     points = sum(r.points for r in reasons)
     reasons += _threshold_reasons(policy, points, score)
-    lifted = any(r.source == "list" and r.action == "allow" for r in reasons)
-    asked = [r.action for r in reasons if r.action and not (lifted and _is_lifted(r))]
-    action: Action = max(asked, key=SEVERITY.__getitem__, default="allow")
-    reasons.sort(key=lambda r: _weight(r, lifted))
+    standing = Standing(policy, reasons)
+    if any(standing.softens(r) for r in reasons):
+        reasons.append(standing.softened())
+    action: Action = max(
+        (r.action for r in reasons if r.action and standing.counts(r)), key=SEVERITY.__getitem__, default="allow"
+    )
+    reasons.sort(key=lambda r: _weight(r, counts=standing.counts(r)))
     return action, tuple(reasons), points
+
+
+class Standing:
+    """What is left of each reason after allow, override and veto lists have spoken (docs/reference/lists.md)."""
+
+    def __init__(self, policy: Policy, reasons: Iterable[Reason]) -> None:
+        listed = [(r, r.listed) for r in reasons if r.listed is not None]
+        self._policy = policy
+        self._lifting = any(hit.effect in ("allow", "override") for _, hit in listed)
+        self._overridden = {hit.side for _, hit in listed if hit.effect == "override"}
+        self._vetoes = [r for r, hit in listed if hit.effect == "veto"]
+        self._vetoed = {hit.side for _, hit in listed if hit.effect == "veto"}
+
+    def lifts(self, reason: Reason) -> bool:
+        """Whether an allow or override list takes away what this reason asks for."""
+        hit = reason.listed
+        if hit is not None:
+            return hit.effect == "overridable_block" and hit.side in self._overridden
+        return self._lifting and reason.source in LIFTED and reason.action != "block"
+
+    def softens(self, reason: Reason) -> bool:
+        """Whether a veto list takes away what this reason asks for beyond `veto_most`."""
+        if reason.action is None or SEVERITY[reason.action] <= SEVERITY[self._policy.veto_most] or self.lifts(reason):
+            return False
+        hit = reason.listed
+        if hit is not None:
+            return hit.effect in BLOCKS and hit.side in self._vetoed
+        return bool(self._vetoed) and reason.source in LIFTED
+
+    def counts(self, reason: Reason) -> bool:
+        """Whether this reason still stands."""
+        return not self.lifts(reason) and not self.softens(reason)
+
+    def softened(self) -> Reason:
+        """What is left of all that the veto lists took away."""
+        veto, most = min(self._vetoes, key=lambda r: (r.name, r.en)), self._policy.veto_most
+        return Reason(
+            code="veto-softened",
+            source="list",
+            name=veto.name,
+            zh=f"{veto.zh}：最多为 {most}",
+            en=f"{veto.en}: at most {most}",
+            action=most,
+        )
 
 
 def _threshold_reasons(policy: Policy, points: int, score: float) -> Sequence[Reason]:
@@ -109,11 +172,6 @@ def _reached(value: float, challenge: float, hold: float, block: float) -> Actio
     return "challenge" if value >= challenge else None
 
 
-def _is_lifted(reason: Reason) -> bool:
-    return reason.source in LIFTED and reason.action != "block"
-
-
-def _weight(reason: Reason, lifted: bool) -> tuple[int, int, str, str, str, str, str]:
-    counts = reason.action is not None and not (lifted and _is_lifted(reason))
+def _weight(reason: Reason, *, counts: bool) -> tuple[int, int, str, str, str, str, str]:
     rank = SEVERITY[reason.action] if counts and reason.action else -1
     return (-rank, -reason.points, reason.code, reason.name, reason.source, reason.en, reason.action or "")

@@ -18,7 +18,8 @@ from lianfang.infra.published import read_if_there, write_whole
 from lianfang.infra.sql import Database, changes
 from lianfang.kernel.errors import InputError, LianfangError
 from lianfang.services.decide import store
-from lianfang.services.decide.assemble import assemble
+from lianfang.services.decide.adjusting import adjustments
+from lianfang.services.decide.assemble import UNADJUSTED, Adjustments, assemble
 from lianfang.services.decide.rulefiles import RuleFile, RuleFiles, Stamp
 from lianfang.wire import Rule, RuleSet, write
 
@@ -55,6 +56,8 @@ class Publisher:
         self._stamp: Stamp | None = None
         self._seen = -1
         self._made_of: tuple[Any, ...] | None = None
+        self.adjustments = UNADJUSTED
+        """Packs off and parameters changed, as they are in force."""
 
     def start(self) -> None:
         """Read everything and publish it. Raises (`RefusedRulesError`, ...): without a good start there is none."""
@@ -78,20 +81,22 @@ class Publisher:
                 names = store.list_names(connection)
                 rules = tuple(one.rule for one in store.all_rules(connection))
                 keys = tuple(self._keys(connection))
+                adjusted = adjustments(connection)
                 table = None if mark == self._mark_of_lists() else store.all_entries(connection)
             if table is not None:
                 self._write(published.LISTS, _arrow(table, mark))
             self._write(published.LIST_NAMES, write(names))
             self._write(published.KEYS, write(keys), 0o600)
             self._on_keys(keys)
-            self._publish_rules(self.files, rules, names)
+            self._publish_rules(self.files, rules, names, adjusted)
             self._seen = newest[0].id if newest else 0
 
     def check(self, connection: sa.Connection, *, put: Sequence[Rule] = (), drop: str = "") -> RuleSet:
         """What the rule set would be after a change of the API's rules. Raises `RefusedRulesError`."""
         gone = {drop, *(rule.id for rule in put)}
         kept = [one.rule for one in store.all_rules(connection) if one.rule.id not in gone]
-        return assemble(self.files, sorted([*kept, *put], key=lambda rule: rule.id), store.list_names(connection))
+        names = store.list_names(connection)
+        return assemble(self.files, sorted([*kept, *put], key=lambda rule: rule.id), names, adjustments(connection))
 
     def file_of(self, rule_id: str) -> str:
         """The file a rule lives in, or nothing."""
@@ -116,7 +121,8 @@ class Publisher:
         with self._database.reading() as connection:
             rules = tuple(one.rule for one in store.all_rules(connection))
             names = store.list_names(connection)
-        self._publish_rules(files, rules, names)
+            adjusted = adjustments(connection)
+        self._publish_rules(files, rules, names, adjusted)
         self.files = files
 
     def _publish_if_changed(self) -> None:
@@ -125,12 +131,14 @@ class Publisher:
         if (newest[0].id if newest else 0) != self._seen:
             self.publish()
 
-    def _publish_rules(self, files: tuple[RuleFile, ...], rules: tuple[Rule, ...], names: tuple[str, ...]) -> None:
-        made_of = (files, rules, names)
+    def _publish_rules(
+        self, files: tuple[RuleFile, ...], rules: tuple[Rule, ...], names: tuple[str, ...], adjusted: Adjustments
+    ) -> None:
+        made_of = (files, rules, names, adjusted)
         if made_of != self._made_of:
-            ruleset = assemble(files, rules, names)
+            ruleset = assemble(files, rules, names, adjusted)
             self._write(published.RULESET, write(ruleset))
-            self.ruleset, self._made_of = ruleset, made_of
+            self.ruleset, self._made_of, self.adjustments = ruleset, made_of, adjusted
 
     def _write(self, name: str, data: bytes | memoryview, mode: int = 0o640) -> None:
         path = self._folder / name

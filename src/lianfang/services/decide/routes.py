@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response, delete, get, post, put
@@ -21,8 +20,8 @@ from lianfang.kernel.errors import ConflictError, InputError
 from lianfang.kernel.instant import moment
 from lianfang.services.decide import store
 from lianfang.services.decide.assemble import Problem, RefusedRulesError, assemble, examples, where_rules_live
+from lianfang.services.decide.at_desk import plain_name, publisher_of, reading, writing
 from lianfang.services.decide.book import version_of
-from lianfang.services.decide.publisher import Publisher
 from lianfang.services.decide.rulefiles import RuleFile
 from lianfang.services.decide.store import Added, ListInfo, StoredRule, Subject
 from lianfang.wire import Feature, ListEffect, ListEntry, Policy, Reader, Rule, RuleSet, read_rule, read_ruleset
@@ -32,8 +31,8 @@ ENTRIES_MAX: Final = 10_000
 ENTRIES_BODY_MAX: Final = 8 << 20
 PAGE_DEFAULT: Final = 100
 PAGE_MAX: Final = 1_000
+DryRun = Annotated[bool, QueryParameter(description="Check and count only; nothing is written, and no reason needed")]
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="How many at most")]
-T = TypeVar("T")
 
 
 class RuleShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,36 +128,6 @@ _read_subjects: Final[Reader[list[Subject]]] = Reader(Subjects)
 _read_list: Final = Reader(ListMade)
 
 
-def _publisher(request: AnyRequest) -> Publisher:
-    found: Publisher = request.app.state.publisher
-    return found
-
-
-async def _reading(request: AnyRequest, ask: Callable[[Any], T]) -> T:
-    """`ask(connection)` in a thread of its own."""
-
-    def run() -> T:
-        with request.app.state.database.reading() as connection:
-            return ask(connection)
-
-    return await asyncio.to_thread(run)
-
-
-async def _writing(request: AnyRequest, change: Callable[[Any], T], *, publish: bool) -> T:
-    """`change(connection)` in one transaction; then it is published: now, or by the desk's next look."""
-
-    def run() -> T:
-        publisher = _publisher(request)
-        with publisher.lock:
-            with request.app.state.database.writing() as connection:
-                result = change(connection)
-            if publish:
-                publisher.publish()
-            return result
-
-    return await asyncio.to_thread(run)
-
-
 # rules
 
 
@@ -171,8 +140,8 @@ def _shown(one: StoredRule) -> RuleShown:
 @get("/v1/rules", summary="All rules, in the order in which they run", opt={"scope": "read", "answer": RulesShown})
 async def rules_list(request: AnyRequest) -> Response[bytes]:
     authorized(request, "read")
-    publisher = _publisher(request)
-    stored = await _reading(request, store.all_rules)
+    publisher = publisher_of(request)
+    stored = await reading(request, store.all_rules)
     held = [RuleShown(rule=r, lives="file", file=f.name) for f in publisher.files for r in f.ruleset.rules]
     return answer(RulesShown(version_of(publisher.ruleset), [*held, *map(_shown, stored)]))
 
@@ -180,11 +149,11 @@ async def rules_list(request: AnyRequest) -> Response[bytes]:
 @get("/v1/rules/{rule_id:str}", summary="One rule", opt={"scope": "read", "answer": RuleShown})
 async def rule_show(request: AnyRequest, rule_id: FromPath[str]) -> Response[bytes]:
     authorized(request, "read")
-    for file in _publisher(request).files:
+    for file in publisher_of(request).files:
         for rule in file.ruleset.rules:
             if rule.id == rule_id:
                 return answer(RuleShown(rule=rule, lives="file", file=file.name))
-    stored = await _reading(request, lambda c: store.one_rule(c, _plain(rule_id)))
+    stored = await reading(request, lambda c: store.one_rule(c, plain_name(rule_id)))
     if stored is None:
         raise NotFoundError("there is no rule with this id", "path")
     return answer(_shown(stored))
@@ -201,10 +170,10 @@ async def rule_put(request: AnyRequest, rule_id: FromPath[str]) -> Response[byte
     at, reason = request.app.state.wall(), reason_of(request)
 
     def change(connection: Any) -> StoredRule:
-        _publisher(request).check(connection, put=[rule])
+        publisher_of(request).check(connection, put=[rule])
         return store.put_rule(connection, rule, by=by, at=at, reason=reason)
 
-    return answer(_shown(await _writing(request, change, publish=True)))
+    return answer(_shown(await writing(request, change, publish=True)))
 
 
 @delete("/v1/rules/{rule_id:str}", status_code=200, summary="Remove a rule made through the API",
@@ -215,20 +184,20 @@ async def rule_delete(request: AnyRequest, rule_id: FromPath[str]) -> Response[b
     at, reason = request.app.state.wall(), reason_of(request)
 
     def change(connection: Any) -> StoredRule | None:
-        before = store.one_rule(connection, _plain(rule_id))
+        before = store.one_rule(connection, plain_name(rule_id))
         if before is not None:
-            _publisher(request).check(connection, drop=rule_id)
+            publisher_of(request).check(connection, drop=rule_id)
             store.drop_rule(connection, rule_id, by=by, at=at, reason=reason)
         return before
 
-    gone = await _writing(request, change, publish=True)
+    gone = await writing(request, change, publish=True)
     if gone is None:
         raise NotFoundError("there is no rule with this id", "path")
     return answer(_shown(gone))
 
 
 def _refuse_file_rule(request: AnyRequest, rule_id: str) -> None:
-    file = _publisher(request).file_of(rule_id)
+    file = publisher_of(request).file_of(rule_id)
     if file:
         raise ConflictError(
             f"the rule {rule_id} lives in the file {file}; change it there, and it is in force within seconds", "path"
@@ -240,20 +209,25 @@ def _refuse_file_rule(request: AnyRequest, rule_id: str) -> None:
 async def rules_check(request: AnyRequest) -> Response[bytes]:
     authorized(request, "rules")
     sent = await body(request, read_ruleset)
-    rules = await _reading(request, store.all_rules)
-    names = await _reading(request, store.list_names)
-    return answer(await asyncio.to_thread(_check, sent, [one.rule for one in rules], _publisher(request).files, names))
+    rules = await reading(request, store.all_rules)
+    names = await reading(request, store.list_names)
+    return answer(
+        await asyncio.to_thread(_check, sent, [one.rule for one in rules], publisher_of(request).files, names)
+    )
 
 
 def _check(sent: RuleSet, api_rules: list[Rule], files: tuple[RuleFile, ...], names: tuple[str, ...]) -> Checked:
     """As if `sent` were one more file, whose rules, features and policy replace those of the same name."""
     new = RuleFile("what was sent", "", sent)
     ids, features = {r.id for r in sent.rules}, {f.name for f in sent.features}
+    parameters, warnings = {p.name for p in sent.parameters}, {w.code for w in sent.warnings}
     rest = [
         RuleFile(f.name, f.text, RuleSet(
             policy=None if sent.policy else f.ruleset.policy,
             features=tuple(x for x in f.ruleset.features if x.name not in features),
             rules=tuple(r for r in f.ruleset.rules if r.id not in ids),
+            parameters=tuple(p for p in f.ruleset.parameters if p.name not in parameters),
+            warnings=tuple(w for w in f.ruleset.warnings if w.code not in warnings),
         ))
         for f in files
     ]  # fmt: skip
@@ -271,13 +245,13 @@ def _check(sent: RuleSet, api_rules: list[Rule], files: tuple[RuleFile, ...], na
 @get("/v1/features", summary="The features that are counted", opt={"scope": "read", "answer": list[FeatureShown]})
 async def features_list(request: AnyRequest) -> Response[bytes]:
     authorized(request, "read")
-    return answer([FeatureShown(x, f.name) for f in _publisher(request).files for x in f.ruleset.features])
+    return answer([FeatureShown(x, f.name) for f in publisher_of(request).files for x in f.ruleset.features])
 
 
 @get("/v1/policy", summary="The policy in force", opt={"scope": "read", "answer": Policy})
 async def policy_show(request: AnyRequest) -> Response[bytes]:
     authorized(request, "read")
-    return answer(msgspec.structs.asdict(_publisher(request).ruleset.policy or Policy()))
+    return answer(msgspec.structs.asdict(publisher_of(request).ruleset.policy or Policy()))
 
 
 # lists
@@ -286,7 +260,7 @@ async def policy_show(request: AnyRequest) -> Response[bytes]:
 @get("/v1/lists", summary="The lists and how many entries each has", opt={"scope": "read", "answer": list[ListInfo]})
 async def lists_show(request: AnyRequest) -> Response[bytes]:
     authorized(request, "read")
-    return answer(await _reading(request, store.all_lists))
+    return answer(await reading(request, store.all_lists))
 
 
 @put("/v1/lists/{name:str}", summary="Make a list, which may be empty, so that rules may name it",
@@ -296,8 +270,8 @@ async def list_make(request: AnyRequest, name: FromPath[str]) -> Response[bytes]
     made = await body(request, _read_list)
     at, reason = request.app.state.wall(), reason_of(request)
     name = _list_name(name)
-    await _writing(request, lambda c: store.make_list(c, name, made.effect, by=by, at=at, reason=reason), publish=True)
-    return answer(next(one for one in await _reading(request, store.all_lists) if one.name == name))
+    await writing(request, lambda c: store.make_list(c, name, made.effect, by=by, at=at, reason=reason), publish=True)
+    return answer(next(one for one in await reading(request, store.all_lists) if one.name == name))
 
 
 @get(
@@ -314,21 +288,23 @@ async def entries_list(
     authorized(request, "read")
     await _need_list(request, name)
     return answer(
-        EntriesPage(*await _reading(request, lambda c: store.entries_page(c, name, after=cursor, limit=limit)))
+        EntriesPage(*await reading(request, lambda c: store.entries_page(c, name, after=cursor, limit=limit)))
     )
 
 
 @post("/v1/lists/{name:str}/entries", status_code=200, request_max_body_size=ENTRIES_BODY_MAX,
       summary=f"Add one entry or a list of up to {ENTRIES_MAX}; the same again changes nothing",
       opt={"scope": "lists", "reason": True, "body": ListEntry | Entries, "answer": Added})  # fmt: skip
-async def entries_add(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+async def entries_add(request: AnyRequest, name: FromPath[str], dry_run: DryRun = False) -> Response[bytes]:
     by = authorized(request, "lists")
     entries = await body(request, _one_or_many)
-    at, reason = request.app.state.wall(), reason_of(request)
+    at, reason = request.app.state.wall(), "" if dry_run else reason_of(request)
     name = _list_name(name)
     return answer(
-        await _writing(
-            request, lambda c: store.add_entries(c, name, entries, by=by, at=at, reason=reason), publish=False
+        await writing(
+            request,
+            lambda c: store.add_entries(c, name, entries, by=by, at=at, reason=reason, dry_run=dry_run),
+            publish=False,
         )
     )
 
@@ -336,14 +312,16 @@ async def entries_add(request: AnyRequest, name: FromPath[str]) -> Response[byte
 @delete("/v1/lists/{name:str}/entries", status_code=200, request_max_body_size=ENTRIES_BODY_MAX,
         summary=f"Remove up to {ENTRIES_MAX} entries by subject and value, named in the body",
         opt={"scope": "lists", "reason": True, "body": Subjects, "answer": Removed})  # fmt: skip
-async def entries_remove(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+async def entries_remove(request: AnyRequest, name: FromPath[str], dry_run: DryRun = False) -> Response[bytes]:
     by = authorized(request, "lists")
     subjects = await body(request, _read_subjects)
     await _need_list(request, name)
+    if dry_run:
+        return answer(Removed(await reading(request, lambda c: store.count_entries(c, name, subjects))))
     at, reason = request.app.state.wall(), reason_of(request)
     return answer(
         Removed(
-            await _writing(
+            await writing(
                 request, lambda c: store.remove_entries(c, name, subjects, by=by, at=at, reason=reason), publish=False
             )
         )
@@ -365,15 +343,8 @@ def _list_name(name: str) -> str:
 
 
 async def _need_list(request: AnyRequest, name: str) -> None:
-    if _plain(name) not in await _reading(request, store.list_names):
+    if plain_name(name) not in await reading(request, store.list_names):
         raise NotFoundError("there is no list with this name", "path")
-
-
-def _plain(name: str) -> str:
-    """A name from a path: what no record can bear is no name."""
-    if "\0" in name or not name.isprintable():
-        raise NotFoundError("nothing has this name", "path")
-    return name
 
 
 # changes
@@ -390,7 +361,7 @@ async def changes_list(
     limit: Limit = PAGE_DEFAULT,
 ) -> Response[bytes]:
     authorized(request, "admin")
-    found = await _reading(request, lambda c: changes(c, before=before, limit=limit + 1))
+    found = await reading(request, lambda c: changes(c, before=before, limit=limit + 1))
     page = [_change(one) for one in found[:limit]]
     return answer(ChangesPage(page, page[-1].id if len(found) > limit else None))
 

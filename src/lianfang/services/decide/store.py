@@ -44,7 +44,7 @@ lists_table: Final = sa.Table(
     "lists",
     metadata,
     sa.Column("name", _name, primary_key=True),
-    sa.Column("effect", sa.String(10), nullable=False),
+    sa.Column("effect", sa.String(20), nullable=False),
     sa.Column("mark", sa.String(40), nullable=False),
 )
 entries_table: Final = sa.Table(
@@ -58,11 +58,27 @@ entries_table: Final = sa.Table(
     sa.Column("source", _text, nullable=False),
     sa.Column("valid_from", sa.BigInteger),
     sa.Column("valid_until", sa.BigInteger),
+    sa.Column("side", sa.String(10), nullable=False, server_default="both"),
     sa.UniqueConstraint("list", "subject", "value"),
     sqlite_autoincrement=True,
 )
+packs_table: Final = sa.Table(
+    "packs_off",
+    metadata,
+    sa.Column("name", sa.String(limits.ID_LENGTH_MAX), primary_key=True),
+    sa.Column("changed_by", _who, nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False),
+)
+parameters_table: Final = sa.Table(
+    "parameter_values",
+    metadata,
+    sa.Column("name", sa.String(limits.ID_LENGTH_MAX), primary_key=True),
+    sa.Column("value", sa.String(40), nullable=False),  # JSON: a whole number stays one
+    sa.Column("changed_by", _who, nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False),
+)
 _e = entries_table.c
-_CONTENT: Final = ("purpose", "source", "valid_from", "valid_until")
+_CONTENT: Final = ("purpose", "source", "valid_from", "valid_until", "side")
 
 
 class StoredRule(msgspec.Struct, frozen=True):
@@ -100,7 +116,16 @@ class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def prepare(database: Database) -> None:
     """Make the tables, or bring them up to date."""
     prepare_changes(database)
-    migrate(database, ROOM, (metadata.create_all,))
+    migrate(database, ROOM, (metadata.create_all, _sides_and_adjustments))
+
+
+def _sides_and_adjustments(connection: sa.Connection) -> None:
+    """Version 2: entries have a side, effects have longer names, packs and parameters are adjusted on record."""
+    if "side" not in {column["name"] for column in sa.inspect(connection).get_columns(entries_table.name)}:
+        connection.execute(sa.text("ALTER TABLE list_entries ADD COLUMN side VARCHAR(10) NOT NULL DEFAULT 'both'"))
+        if connection.dialect.name == "postgresql":  # SQLite does not hold a text to its length
+            connection.execute(sa.text("ALTER TABLE lists ALTER COLUMN effect TYPE VARCHAR(20)"))
+    metadata.create_all(connection)
 
 
 # rules
@@ -173,22 +198,40 @@ def list_names(connection: sa.Connection) -> tuple[str, ...]:
 
 def make_list(connection: sa.Connection, name: str, effect: str, *, by: str, at: Instant, reason: str) -> bool:
     """Whether the list was made now; it may be there already with the same effect. Raises `ConflictError`."""
-    have = connection.scalar(sa.select(lists_table.c.effect).where(lists_table.c.name == name))
-    if have == effect:
-        return False
+    have = _effect_of(connection, name)
+    _same_effect(have, effect, name)
     if have is not None:
-        raise ConflictError(
-            f"the list {name} has the effect {have}; all entries of a list have the same effect", "$.effect"
-        )
+        return False
     connection.execute(lists_table.insert().values(name=name, effect=effect, mark=f"{at}.0"))
     record(connection, who=by, act="list.make", what=name, reason=reason, at=at, detail={"effect": effect})
     return True
 
 
+def _effect_of(connection: sa.Connection, name: str) -> str | None:
+    return connection.scalar(sa.select(lists_table.c.effect).where(lists_table.c.name == name))
+
+
+def _same_effect(have: str | None, effect: str, name: str) -> None:
+    if have not in (None, effect):
+        raise ConflictError(
+            f"the list {name} has the effect {have}; all entries of a list have the same effect", "$.effect"
+        )
+
+
 def add_entries(
-    connection: sa.Connection, name: str, entries: Sequence[ListEntry], *, by: str, at: Instant, reason: str
+    connection: sa.Connection,
+    name: str,
+    entries: Sequence[ListEntry],
+    *,
+    by: str,
+    at: Instant,
+    reason: str,
+    dry_run: bool = False,
 ) -> Added:
-    """Adds or replaces entries of one list, by (subject, value); makes the list if need be. Raises `InputError`."""
+    """Adds or replaces entries of one list, by (subject, value); makes the list if need be. Raises `InputError`.
+
+    `dry_run`: everything is checked and counted, and nothing is written.
+    """
     if not entries:
         return Added(0, 0, 0)
     for i, entry in enumerate(entries):
@@ -198,12 +241,18 @@ def add_entries(
             raise InputError("all entries of a list have the same effect", f"$[{i}].effect")
         if entry.valid_from and entry.valid_until and entry.valid_until <= entry.valid_from:
             raise InputError("this entry ends before it begins", f"$[{i}].valid_until")
-    make_list(connection, name, entries[0].effect, by=by, at=at, reason=reason)
+        for said, what in ((entry.purpose, "purpose"), (entry.source, "source")):
+            if not said.strip():
+                raise InputError(f"an entry says its {what}: every hit repeats it", f"$[{i}].{what}")
     wanted = {(e.subject, e.value): _row(e) for e in entries}
     have = _existing(connection, name, wanted)
     new = [row for key, row in wanted.items() if key not in have]
     changed = [row for key, row in wanted.items() if key in have and have[key] != tuple(row[c] for c in _CONTENT)]
-    if new or changed:
+    if dry_run:
+        _same_effect(_effect_of(connection, name), entries[0].effect, name)
+    else:
+        make_list(connection, name, entries[0].effect, by=by, at=at, reason=reason)
+    if (new or changed) and not dry_run:
         upsert(connection, entries_table, new + changed, ("list", "subject", "value"))
         number = record(
             connection,
@@ -235,6 +284,11 @@ def remove_entries(
     return removed
 
 
+def count_entries(connection: sa.Connection, name: str, subjects: Sequence[Subject]) -> int:
+    """How many of these stand on the list."""
+    return len(_existing(connection, name, {(s.subject, s.value): None for s in subjects}))
+
+
 def entries_page(
     connection: sa.Connection, name: str, *, after: int = 0, limit: int = 100
 ) -> tuple[list[ListEntry], int | None]:
@@ -251,6 +305,7 @@ def entries_page(
             source=r.source,
             valid_from=_moment(r.valid_from),
             valid_until=_moment(r.valid_until),
+            side=r.side,
         )
         for r in rows[:limit]
     ]
@@ -267,11 +322,11 @@ def all_entries(connection: sa.Connection) -> pa.Table:
     """Every entry as a table of `LIST_SCHEMA`. Scans in batches: a million entries never stand as Python objects."""
     effects = {row.name: row.effect for row in connection.execute(sa.select(lists_table))}
     query = sa.select(
-        _e.list, _e.list, _e.subject, _e.value, _e.purpose, _e.source, _e.valid_from, _e.valid_until
+        _e.list, _e.list, _e.subject, _e.value, _e.purpose, _e.source, _e.valid_from, _e.valid_until, _e.side
     ).order_by(_e.id)
     codes: list[dict[str, int]] = [{} for _ in LIST_SCHEMA]
     chunks: list[list[pa.Array]] = [[] for _ in LIST_SCHEMA]
-    result = connection.execution_options(yield_per=SCAN_ROWS).execute(query)
+    result = connection.execute(query, execution_options={"yield_per": SCAN_ROWS})
     for part in result.partitions():
         for i, (column, field) in enumerate(zip(zip(*part, strict=True), LIST_SCHEMA, strict=True)):
             coded = pa.types.is_dictionary(field.type)
@@ -308,6 +363,7 @@ def _row(entry: ListEntry) -> dict[str, Any]:
         "source": entry.source,
         "valid_from": None if entry.valid_from is None else instant(entry.valid_from),
         "valid_until": None if entry.valid_until is None else instant(entry.valid_until),
+        "side": entry.side,
     }
 
 
