@@ -111,8 +111,10 @@ def arrow_table(batch: DayBatch) -> pa.Table:
 
 def _arrow(column: Column, kind: pa.DataType) -> Any:
     if column.words is not None:
-        places = pa.array(column.values, pa.int64(), mask=column.values < 0)
-        return pa.DictionaryArray.from_arrays(places, pa.array(column.words, pa.string())).cast(kind)
+        places = pa.array(column.values, mask=column.values < 0)
+        return pa.array(column.words, pa.string()).take(places)
+    if column.values.dtype.kind == "S":
+        return pa.array(column.values).cast(kind)
     made: Any = pa.array(column.values, mask=column.null)
     return made.cast(kind)
 
