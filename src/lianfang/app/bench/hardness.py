@@ -42,7 +42,19 @@ _PRESENT: Final = (
 )
 COLUMNS: Final = tuple(
     dict.fromkeys(
-        ("time", "amount", "payer.member", "payee.member", *_SINCE, *_FLAGS, *_NUMBERS, *_WORDS, *_PRESENT, "label", "label_kind")
+        (
+            "time",
+            "amount",
+            "payer.member",
+            "payee.member",
+            *_SINCE,
+            *_FLAGS,
+            *_NUMBERS,
+            *_WORDS,
+            *_PRESENT,
+            "label",
+            "label_kind",
+        )
     )
 )
 

@@ -19,3 +19,19 @@ def decide(*, json: JsonFile = None, quick: bool = False) -> int:
 
     bench_decide(Sizes.quick() if quick else Sizes(), json)
     return 0
+
+
+def world(*, json: JsonFile = None, quick: bool = False) -> int:
+    """Measure the simulator: how fast, in how much memory, and how hard its fraud is to tell. About five minutes.
+
+    Parameters
+    ----------
+    json
+        Write the figures to this file.
+    quick
+        A small run, for trying the command; not for quoting.
+    """
+    from lianfang.app.bench.world import Sizes, bench_world
+
+    bench_world(Sizes.quick() if quick else Sizes(), json)
+    return 0

@@ -4,8 +4,11 @@ from lianfang.engines.world.config import Scenario, WorldConfig, demo_config, sc
 from lianfang.engines.world.dress import Column, DayBatch
 from lianfang.engines.world.generate import Life, generate
 from lianfang.engines.world.moves import NEVER
+from lianfang.engines.world.tables import CRIME_NAMES, CRIMES
 
 __all__ = [
+    "CRIMES",
+    "CRIME_NAMES",
     "NEVER",
     "Column",
     "DayBatch",

@@ -35,7 +35,7 @@ class WorldConfig(Part, kw_only=True, frozen=True):
     payments_per_person: Annotated[float, Meta(gt=0, le=100)] = 1.75
     """A day, on average."""
     scams_per_day: Annotated[float, Meta(ge=0, le=100_000)] | None = None
-    """Stories of crime that begin on a day, on average; by default 0.5 a day for 1,000 people. One is 1 to 60 payments."""
+    """Stories of crime that begin on a day, on average; by default 0.8 a day for 1,000 people. One is 1 to 60 payments."""
     never_known: Annotated[float, Meta(ge=0, le=1)] = 0.3
     """Share of stories that nobody ever reports; each kind of crime has its own multiple of it."""
     wrong_kind: Annotated[float, Meta(ge=0, le=1)] = 0.04
@@ -53,7 +53,7 @@ class WorldConfig(Part, kw_only=True, frozen=True):
     @property
     def stories_per_day(self) -> float:
         """`scams_per_day`, or what follows from the number of people."""
-        return self.people * 0.0005 if self.scams_per_day is None else self.scams_per_day
+        return self.people * 0.0008 if self.scams_per_day is None else self.scams_per_day
 
 
 def demo_config(seed: int = 1, start: int = WorldConfig().start, id_prefix: str = "demo") -> WorldConfig:
@@ -64,7 +64,14 @@ def demo_config(seed: int = 1, start: int = WorldConfig().start, id_prefix: str 
     before now and its own clock will not overtake the node's.
     """
     return WorldConfig(
-        seed=seed, people=2_000, merchants=200, members=4, days=365, start=start, scams_per_day=18.0, id_prefix=id_prefix
+        seed=seed,
+        people=2_000,
+        merchants=200,
+        members=4,
+        days=365,
+        start=start,
+        scams_per_day=18.0,
+        id_prefix=id_prefix,
     )
 
 

@@ -69,7 +69,9 @@ class Crews:
     def since(self, crew: Ints, slot: Ints, time: Ints) -> Ints:
         """When the account in the slot first saw the crew's device: soon after it was taken over."""
         life = self.life(crew, slot, time)
-        before = np.where(life > 0, self.lives.until[crew, slot, np.maximum(life - 1, 0)], self.world.config.first_day - 30 * DAY)
+        before = np.where(
+            life > 0, self.lives.until[crew, slot, np.maximum(life - 1, 0)], self.world.config.first_day - 30 * DAY
+        )
         since: Ints = np.minimum(before - 5 * DAY, time - DAY // 4)
         return since
 
@@ -88,7 +90,7 @@ class Crews:
 
 def crews_of(config: WorldConfig) -> int:
     """How many crews work."""
-    return int(np.clip(math.ceil(config.stories_per_day / 4), 2, _CREWS_MAX))
+    return int(np.clip(math.ceil(config.stories_per_day / 2.5), 2, _CREWS_MAX))
 
 
 def build_society(config: WorldConfig) -> tuple[World, Crews]:

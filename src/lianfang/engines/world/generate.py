@@ -54,15 +54,16 @@ class Life:
         for day in range(first, self.config.days if last is None else last):
             yield self.wardrobe.batch(day, self.day(day))
 
-    def stop(self, account: int, at: int) -> bool:
+    def stop(self, account: str, at: int) -> bool:
         """A caller has blocked an account: if a crew uses it, it goes on with the next one. Whether it was a crew's.
 
         Holds for every day made after the call: payments to the account go to its successor, and what would leave it
         stays where it is.
         """
-        if not self.crews.end(account, at):
+        found = np.flatnonzero(self.wardrobe.words["account"] == account)
+        if not len(found) or not self.crews.end(int(found[0]), at):
             return False
-        self._ended.append((account, at))
+        self._ended.append((int(found[0]), at))
         return True
 
     def _stories(self, day: int) -> dict[int, list[Moves]]:

@@ -38,9 +38,7 @@ _SMALL: Final = 300 * _YUAN
 """Below this most sums wait for company."""
 
 
-def run_money(
-    crews: Crews, arrived: Moves, amounts: Ints, crew: Ints, slot: Ints, rng: np.random.Generator
-) -> Moves:
+def run_money(crews: Crews, arrived: Moves, amounts: Ints, crew: Ints, slot: Ints, rng: np.random.Generator) -> Moves:
     """Moves that follow the payments `arrived` (their payees are the crew's accounts). `amounts`: what is there to move.
 
     `crew`, `slot`: whose account each payment reached.

@@ -206,7 +206,9 @@ def _some_member(rng: np.random.Generator, kinds: Ints, count: int, shares: tupl
     weight = np.array(shares)[kinds]
     for kind in (BANK, INSTITUTION, PLATFORM):
         alike = np.flatnonzero(kinds == kind)
-        weight[alike] *= (1 / (1 + np.arange(len(alike)))) / (1 / (1 + np.arange(len(alike)))).sum() if len(alike) else 1
+        weight[alike] *= (
+            (1 / (1 + np.arange(len(alike)))) / (1 / (1 + np.arange(len(alike)))).sum() if len(alike) else 1
+        )
     return _choose(rng, weight.tolist() if weight.sum() else [1.0] * len(kinds), count)
 
 
@@ -216,7 +218,7 @@ def _shops_near(rng: np.random.Generator, city: Ints, merchant_city: Ints) -> In
 
 
 def _code_shops(rng: np.random.Generator, city: Ints) -> Ints:
-    sellers = np.flatnonzero(rng.random(len(city)) < 0.02)
+    sellers = np.flatnonzero(rng.random(len(city)) < 0.016)
     if not len(sellers):
         sellers = np.arange(1)
     return _near(rng, city, city[sellers], sellers, 4)

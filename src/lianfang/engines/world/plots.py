@@ -111,9 +111,9 @@ CRIME_PLOTS: Final = (
         (
             Phase(times=(1, 4), wait=(15, 6 * _H), amount=(8, 120), growth=(0.9, 1.8), via=_MIXED, run=NO_RUN, memo=TASK),
             Phase(FRONT, HERO, (1, 2), (4, 90), PREVIOUS, (1.05, 1.35), role=BAIT, run=NO_RUN, memo=REBATE),
-            Phase(times=(1, 3), wait=(10, 8 * _H), amount=(80, 900), growth=(1.2, 2.6), chance=0.6, via=_MIXED, memo=TASK),
+            Phase(times=(1, 3), wait=(10, 8 * _H), amount=(100, 1_800), growth=(1.2, 2.8), chance=0.6, via=_MIXED, memo=TASK),
             Phase(LENDER, HERO, wait=(30, 12 * _H), unit=INCOME, amount=(0.5, 3), optional=0.2, run=NO_RUN, memo=LOAN),
-            Phase(times=(1, 4), wait=(8, 5 * _H), unit=INCOME, amount=(0.1, 0.9), growth=(0.9, 1.8), chance=0.55,
+            Phase(times=(1, 4), wait=(8, 5 * _H), unit=INCOME, amount=(0.2, 2.2), growth=(0.9, 2.0), chance=0.6,
                   via=(0.8, 0.0, 0.15, 0.05, 0.0), call=0.2, screen=0.06, finding=UNKNOWN_APP, found=0.2, fresh=True),
         ),
         ages=(18, 45),
@@ -125,10 +125,10 @@ CRIME_PLOTS: Final = (
         (
             Phase(times=(1, 2), wait=(6 * _H, 3 * _D), amount=(80, 1_500), via=(0.6, 0.0, 0.3, 0.1, 0.0), run=NO_RUN, memo=INVEST),
             Phase(FRONT, HERO, (1, 1), (1 * _H, 2 * _D), PREVIOUS, (1.05, 1.25), role=BAIT, run=NO_RUN),
-            Phase(times=(1, 5), wait=(8 * _H, 3 * _D), unit=INCOME, amount=(0.1, 0.7), growth=(1.0, 1.6), chance=0.75,
+            Phase(times=(1, 5), wait=(8 * _H, 3 * _D), unit=INCOME, amount=(0.2, 1.5), growth=(1.0, 1.7), chance=0.8,
                   via=(0.75, 0.0, 0.05, 0.1, 0.1), finding=UNKNOWN_APP, found=0.25, fresh=True),
             Phase(LENDER, HERO, wait=(2 * _H, 2 * _D), unit=INCOME, amount=(1, 6), optional=0.3, run=NO_RUN, memo=LOAN),
-            Phase(times=(1, 3), wait=(3 * _H, 2 * _D), unit=SAVINGS, amount=(0.1, 0.6), chance=0.55,
+            Phase(times=(1, 3), wait=(3 * _H, 2 * _D), unit=SAVINGS, amount=(0.25, 1.2), chance=0.65,
                   via=(0.85, 0.0, 0.0, 0.0, 0.15), fresh=True),
         ),
         bank=0.75,
@@ -139,7 +139,7 @@ CRIME_PLOTS: Final = (
         _crime("fake_shopping"),
         0.2,
         (
-            Phase(amount=(15, 900), via=(0.45, 0.1, 0.42, 0.03, 0.0), wait=(5, 10 * _H), run=NO_RUN, memo=GOODS),
+            Phase(amount=(15, 1_800), via=(0.45, 0.1, 0.42, 0.03, 0.0), wait=(5, 10 * _H), run=NO_RUN, memo=GOODS),
             Phase(times=(1, 2), unit=PREVIOUS, amount=(0.3, 1.6), wait=(20, 2 * _D), chance=0.35, via=_CODES, memo=DEPOSIT),
         ),
         ages=(18, 50),
@@ -150,7 +150,7 @@ CRIME_PLOTS: Final = (
         0.07,
         (
             Phase(amount=(1, 600), wait=(5, 60), call=0.4, screen=0.2, via=_CODES, optional=0.5, run=NO_RUN),
-            Phase(times=(1, 4), unit=INCOME, amount=(0.08, 1.0), wait=(2, 20), call=0.5, screen=0.35, finding=SHARE_AND_CONTROL,
+            Phase(times=(1, 4), unit=INCOME, amount=(0.1, 1.8), wait=(2, 20), call=0.5, screen=0.35, finding=SHARE_AND_CONTROL,
                   found=0.3, via=(0.85, 0.0, 0.1, 0.05, 0.0), fresh=True),
         ),
         bank=0.7,
@@ -159,7 +159,7 @@ CRIME_PLOTS: Final = (
         _crime("fake_loan"),
         0.07,
         (
-            Phase(times=(1, 2), amount=(60, 1_200), wait=(15, 10 * _H), memo=FEE, call=0.12, via=_MIXED),
+            Phase(times=(1, 2), amount=(100, 2_500), wait=(15, 10 * _H), memo=FEE, call=0.12, via=_MIXED),
             Phase(times=(1, 4), unit=PREVIOUS, amount=(0.8, 2.5), growth=(0.9, 1.5), wait=(10, 8 * _H), chance=0.6, memo=PLEDGE,
                   call=0.15, fresh=True, via=(0.75, 0.0, 0.25, 0.0, 0.0)),
         ),
@@ -170,7 +170,7 @@ CRIME_PLOTS: Final = (
         0.04,
         (
             Phase(LENDER, HERO, (1, 3), (10, 120), INCOME, (0.3, 2), run=NO_RUN, memo=LOAN),
-            Phase(times=(1, 4), unit=INCOME, amount=(0.15, 1.2), wait=(5, 50), call=0.55, screen=0.4, finding=SCREEN_SHARE, found=0.3),
+            Phase(times=(1, 4), unit=INCOME, amount=(0.2, 1.8), wait=(5, 50), call=0.55, screen=0.4, finding=SCREEN_SHARE, found=0.3),
         ),
         bank=0.8,
         ages=(20, 45),
@@ -180,7 +180,7 @@ CRIME_PLOTS: Final = (
         _crime("impersonated_acquaintance"),
         0.05,
         (
-            Phase(times=(1, 2), amount=(200, 9_000), wait=(8, 3 * _H), memo=NONE, call=0.08),
+            Phase(times=(1, 2), amount=(300, 15_000), wait=(8, 3 * _H), memo=NONE, call=0.08),
             Phase(times=(1, 2), unit=PREVIOUS, amount=(1.0, 3.0), wait=(10, 4 * _H), chance=0.35, fresh=True),
         ),
         ages=(25, 84),
@@ -190,7 +190,7 @@ CRIME_PLOTS: Final = (
         _crime("impersonated_police"),
         0.02,
         (
-            Phase(times=(1, 4), unit=SAVINGS, amount=(0.06, 0.4), wait=(10, 4 * _H), call=0.6, screen=0.3, memo=DEPOSIT, fresh=True,
+            Phase(times=(1, 4), unit=SAVINGS, amount=(0.15, 0.9), wait=(10, 4 * _H), call=0.6, screen=0.3, memo=DEPOSIT, fresh=True,
                   finding=SCREEN_SHARE, found=0.2),
         ),
         bank=0.9,
@@ -202,7 +202,7 @@ CRIME_PLOTS: Final = (
         0.04,
         (
             Phase(times=(2, 6), amount=(13, 520), growth=(1.0, 1.8), wait=(8 * _H, 3 * _D), via=_MIXED, run=NO_RUN),
-            Phase(times=(1, 3), unit=INCOME, amount=(0.1, 1.0), wait=(4 * _H, 3 * _D), chance=0.6, fresh=True),
+            Phase(times=(1, 3), unit=INCOME, amount=(0.2, 2.0), wait=(4 * _H, 3 * _D), chance=0.6, fresh=True),
         ),
         ages=(22, 65),
         silence=1.8,
@@ -224,7 +224,7 @@ CRIME_PLOTS: Final = (
         0.05,
         (
             Phase(times=(1, 2), amount=(1, 60), wait=(2, 30), role=STOLEN, via=(0.2, 0.2, 0.4, 0.2, 0.0), optional=0.6, run=NO_RUN),
-            Phase(times=(1, 4), unit=INCOME, amount=(0.05, 0.8), wait=(0.7, 25), role=STOLEN, via=(0.55, 0.15, 0.15, 0.15, 0.0),
+            Phase(times=(1, 4), unit=INCOME, amount=(0.08, 1.2), wait=(0.7, 25), role=STOLEN, via=(0.55, 0.15, 0.15, 0.15, 0.0),
                   finding=NEW_DEVICE, found=0.35, fresh=True),
         ),
         stolen=True,

@@ -49,8 +49,8 @@ def sending(world: World, moves: Moves, at: Ints, today: Today, rng: np.random.G
 
 def _amounts(world: World, payer: Ints, sort: Ints, packet: np.ndarray, rng: np.random.Generator) -> Ints:  # type: ignore[type-arg]
     count, income = len(payer), world.people.income[payer]
-    yuan = income * np.exp(rng.normal(-3.5, 1.5, count))
-    yuan = np.where(sort == _STALL, np.exp(rng.normal(2.9, 0.8, count)), yuan)
+    yuan = income * np.exp(rng.normal(-2.95, 1.6, count))
+    yuan = np.where(sort == _STALL, np.exp(rng.normal(3.4, 0.8, count)), yuan)
     yuan = np.where(sort == _LARGE, income * np.exp(rng.normal(0.7, 1.0, count)), yuan)
     step = np.where(yuan > 1_000, 100, np.where(yuan > 50, 10, 1))
     exact = rng.random(count) < 0.3

@@ -35,6 +35,29 @@ CRIMES: Final = (
 """What a payment belongs to; the first ten are the MPS list of June 2024. `mule`: the money of any of them on its run."""
 MULE: Final = CRIMES.index("mule")
 
+CRIME_NAMES: Final = {
+    "brushing_rebate": ("刷单返利", "paid tasks that stop paying"),
+    "fake_investment": ("虚假投资理财", "fake investment"),
+    "fake_shopping": ("虚假购物服务", "goods that never come"),
+    "fake_customer_service": ("冒充电商物流客服", "fake customer service"),
+    "fake_loan": ("虚假贷款", "fees for a loan that never comes"),
+    "fake_credit_repair": ("虚假征信", "fake credit repair"),
+    "impersonated_acquaintance": ("冒充领导熟人", "impersonated boss or friend"),
+    "impersonated_police": ("冒充公检法", "impersonated police"),
+    "romance": ("婚恋交友", "romance"),
+    "game_trade": ("游戏交易", "game goods that never come"),
+    "account_takeover": ("账户盗用", "account takeover"),
+    "card_testing": ("盗卡试卡", "stolen cards tried"),
+    "fake_merchant": ("虚假商户", "fake merchant"),
+    "fake_app": ("仿冒应用", "fake app"),
+    "fake_qr": ("虚假二维码", "fake QR code"),
+    "false_refund": ("虚假退款", "false refund"),
+    "rights_agent": ("非法代理维权", "illegal rights agent"),
+    "gambling": ("网络赌博", "illegal gambling"),
+    "mule": ("资金转移", "money on its run"),
+}
+"""What a crime is called, in Chinese and English."""
+
 ROLES: Final = ("victim", "stolen", "bait", "player", "mule", "cash_out")
 """Who pays in a story: the deceived; somebody in the owner's place; the crew, to win trust; a gambler; the crew's accounts."""
 VICTIM, STOLEN, BAIT, PLAYER, RUNNER, CASH_OUT = range(6)

@@ -227,9 +227,7 @@ def _play(
     return moves
 
 
-def _accounts(
-    world: World, crews: Crews, party: int, cast: Cast, scene: Scene, rng: np.random.Generator
-) -> Ints:
+def _accounts(world: World, crews: Crews, party: int, cast: Cast, scene: Scene, rng: np.random.Generator) -> Ints:
     of, time, people = scene.of, scene.time, world.config.people
     if party == FRONT:
         return crews.account(cast.crew[of], cast.slot[of], time)
@@ -311,5 +309,3 @@ def _numbered(moves: Moves) -> Moves:
     moves["step"] = np.arange(len(moves)) - np.repeat(first, counts) + 1
     moves["steps"] = np.repeat(counts, counts)
     return moves
-
-

@@ -59,7 +59,9 @@ def _members(world: World) -> Words:
 
 def _shop_names(world: World, rng: np.random.Generator) -> list[str]:
     trades = (*TRADES, EXCHANGE)
-    made = zip(world.merchant_city.tolist(), world.merchant_trade.tolist(), _pairs(rng, len(world.merchant_trade)), strict=True)
+    made = zip(
+        world.merchant_city.tolist(), world.merchant_trade.tolist(), _pairs(rng, len(world.merchant_trade)), strict=True
+    )
     return [f"{CITIES[c].name}{a}{b}{trades[t].name}" for c, t, (a, b) in made]
 
 
