@@ -98,8 +98,8 @@ def simulate(
     if stream:
         made = _to_stream(config, rate, limit, key, truth, stdout=stdout)
     else:
-        target, layout = _target(out, scenario, layout, only_report=report is not None, stdout=stdout)
-        made = _written(config, target, layout, workers)
+        target, chosen = _target(out, scenario, layout, only_report=report is not None, stdout=stdout)
+        made = _written(config, target, chosen, workers)
     if report is not None:
         made["report"] = _report(config, report, compare)
     write_json(json, made)

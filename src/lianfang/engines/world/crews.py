@@ -53,7 +53,8 @@ class Crews:
 
     def life(self, crew: Ints, slot: Ints, time: Ints) -> Ints:
         """Which of its accounts a slot uses at that time."""
-        return np.minimum((time[:, None] >= self.lives.until[crew, slot]).sum(1), self._last)
+        passed: Ints = np.minimum((time[:, None] >= self.lives.until[crew, slot]).sum(1), self._last)
+        return passed
 
     def account(self, crew: Ints, slot: Ints, time: Ints) -> Ints:
         """The account in a crew's slot."""

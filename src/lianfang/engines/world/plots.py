@@ -1,6 +1,8 @@
-"""Every story as data: its phases, who pays whom, how much, when, and what can be seen of it. One engine tells them all.
+"""Every story as data: its phases, who pays whom, how much, when,
+                  and what can be seen of it. One engine tells them all.
 
-The shapes follow the descriptions of the MPS list of June 2024 and of case work (docs/reference/world.md); delays, amounts
+The shapes follow the descriptions of the MPS list of June 2024 and of case work (docs/reference/world.md); delays,
+                  amounts
 and shares are ours: plausible, fitted to published means where there are any, not measured. The second table holds the
 false friends: what honest people do that looks the same.
 """
@@ -109,9 +111,11 @@ CRIME_PLOTS: Final = (
         _crime("brushing_rebate"),
         0.19,
         (
-            Phase(times=(1, 4), wait=(15, 6 * _H), amount=(8, 120), growth=(0.9, 1.8), via=_MIXED, run=NO_RUN, memo=TASK),
+            Phase(times=(1, 4), wait=(15, 6 * _H), amount=(8, 120), growth=(0.9, 1.8), via=_MIXED, run=NO_RUN,
+                  memo=TASK),
             Phase(FRONT, HERO, (1, 2), (4, 90), PREVIOUS, (1.05, 1.35), role=BAIT, run=NO_RUN, memo=REBATE),
-            Phase(times=(1, 3), wait=(10, 8 * _H), amount=(100, 1_800), growth=(1.2, 2.8), chance=0.6, via=_MIXED, memo=TASK),
+            Phase(times=(1, 3), wait=(10, 8 * _H), amount=(100, 1_800), growth=(1.2, 2.8), chance=0.6, via=_MIXED,
+                  memo=TASK),
             Phase(LENDER, HERO, wait=(30, 12 * _H), unit=INCOME, amount=(0.5, 3), optional=0.2, run=NO_RUN, memo=LOAN),
             Phase(times=(1, 4), wait=(8, 5 * _H), unit=INCOME, amount=(0.2, 2.2), growth=(0.9, 2.0), chance=0.6,
                   via=(0.8, 0.0, 0.15, 0.05, 0.0), call=0.2, screen=0.06, finding=UNKNOWN_APP, found=0.2, fresh=True),
@@ -123,7 +127,8 @@ CRIME_PLOTS: Final = (
         _crime("fake_investment"),
         0.07,
         (
-            Phase(times=(1, 2), wait=(6 * _H, 3 * _D), amount=(80, 1_500), via=(0.6, 0.0, 0.3, 0.1, 0.0), run=NO_RUN, memo=INVEST),
+            Phase(times=(1, 2), wait=(6 * _H, 3 * _D), amount=(80, 1_500), via=(0.6, 0.0, 0.3, 0.1, 0.0),
+                  run=NO_RUN, memo=INVEST),
             Phase(FRONT, HERO, (1, 1), (1 * _H, 2 * _D), PREVIOUS, (1.05, 1.25), role=BAIT, run=NO_RUN),
             Phase(times=(1, 5), wait=(8 * _H, 3 * _D), unit=INCOME, amount=(0.2, 1.5), growth=(1.0, 1.7), chance=0.8,
                   via=(0.75, 0.0, 0.05, 0.1, 0.1), finding=UNKNOWN_APP, found=0.25, fresh=True),
@@ -140,7 +145,8 @@ CRIME_PLOTS: Final = (
         0.2,
         (
             Phase(amount=(15, 1_800), via=(0.45, 0.1, 0.42, 0.03, 0.0), wait=(5, 10 * _H), run=NO_RUN, memo=GOODS),
-            Phase(times=(1, 2), unit=PREVIOUS, amount=(0.3, 1.6), wait=(20, 2 * _D), chance=0.35, via=_CODES, memo=DEPOSIT),
+            Phase(times=(1, 2), unit=PREVIOUS, amount=(0.3, 1.6), wait=(20, 2 * _D), chance=0.35, via=_CODES,
+                  memo=DEPOSIT),
         ),
         ages=(18, 50),
         silence=1.6,
@@ -150,7 +156,8 @@ CRIME_PLOTS: Final = (
         0.07,
         (
             Phase(amount=(1, 600), wait=(5, 60), call=0.4, screen=0.2, via=_CODES, optional=0.5, run=NO_RUN),
-            Phase(times=(1, 4), unit=INCOME, amount=(0.1, 1.8), wait=(2, 20), call=0.5, screen=0.35, finding=SHARE_AND_CONTROL,
+            Phase(times=(1, 4), unit=INCOME, amount=(0.1, 1.8), wait=(2, 20), call=0.5, screen=0.35,
+                  finding=SHARE_AND_CONTROL,
                   found=0.3, via=(0.85, 0.0, 0.1, 0.05, 0.0), fresh=True),
         ),
         bank=0.7,
@@ -160,7 +167,8 @@ CRIME_PLOTS: Final = (
         0.07,
         (
             Phase(times=(1, 2), amount=(100, 2_500), wait=(15, 10 * _H), memo=FEE, call=0.12, via=_MIXED),
-            Phase(times=(1, 4), unit=PREVIOUS, amount=(0.8, 2.5), growth=(0.9, 1.5), wait=(10, 8 * _H), chance=0.6, memo=PLEDGE,
+            Phase(times=(1, 4), unit=PREVIOUS, amount=(0.8, 2.5), growth=(0.9, 1.5), wait=(10, 8 * _H), chance=0.6,
+                  memo=PLEDGE,
                   call=0.15, fresh=True, via=(0.75, 0.0, 0.25, 0.0, 0.0)),
         ),
         ages=(20, 50),
@@ -170,7 +178,8 @@ CRIME_PLOTS: Final = (
         0.04,
         (
             Phase(LENDER, HERO, (1, 3), (10, 120), INCOME, (0.3, 2), run=NO_RUN, memo=LOAN),
-            Phase(times=(1, 4), unit=INCOME, amount=(0.2, 1.8), wait=(5, 50), call=0.55, screen=0.4, finding=SCREEN_SHARE, found=0.3),
+            Phase(times=(1, 4), unit=INCOME, amount=(0.2, 1.8), wait=(5, 50), call=0.55, screen=0.4,
+                  finding=SCREEN_SHARE, found=0.3),
         ),
         bank=0.8,
         ages=(20, 45),
@@ -190,7 +199,8 @@ CRIME_PLOTS: Final = (
         _crime("impersonated_police"),
         0.02,
         (
-            Phase(times=(1, 4), unit=SAVINGS, amount=(0.15, 0.9), wait=(10, 4 * _H), call=0.6, screen=0.3, memo=DEPOSIT, fresh=True,
+            Phase(times=(1, 4), unit=SAVINGS, amount=(0.15, 0.9), wait=(10, 4 * _H), call=0.6, screen=0.3,
+                  memo=DEPOSIT, fresh=True,
                   finding=SCREEN_SHARE, found=0.2),
         ),
         bank=0.9,
@@ -212,7 +222,8 @@ CRIME_PLOTS: Final = (
         0.08,
         (
             Phase(amount=(15, 700), wait=(10, 6 * _H), via=(0.4, 0.05, 0.4, 0.15, 0.0), run=NO_RUN),
-            Phase(times=(1, 4), unit=PREVIOUS, amount=(0.6, 2.5), growth=(0.8, 1.5), wait=(5, 3 * _H), chance=0.45, memo=PLEDGE,
+            Phase(times=(1, 4), unit=PREVIOUS, amount=(0.6, 2.5), growth=(0.8, 1.5), wait=(5, 3 * _H), chance=0.45,
+                  memo=PLEDGE,
                   via=_CODES, screen=0.05),
         ),
         bank=0.25,
@@ -223,8 +234,10 @@ CRIME_PLOTS: Final = (
         _crime("account_takeover"),
         0.05,
         (
-            Phase(times=(1, 2), amount=(1, 60), wait=(2, 30), role=STOLEN, via=(0.2, 0.2, 0.4, 0.2, 0.0), optional=0.6, run=NO_RUN),
-            Phase(times=(1, 4), unit=INCOME, amount=(0.08, 1.2), wait=(0.7, 25), role=STOLEN, via=(0.55, 0.15, 0.15, 0.15, 0.0),
+            Phase(times=(1, 2), amount=(1, 60), wait=(2, 30), role=STOLEN, via=(0.2, 0.2, 0.4, 0.2, 0.0),
+                  optional=0.6, run=NO_RUN),
+            Phase(times=(1, 4), unit=INCOME, amount=(0.08, 1.2), wait=(0.7, 25), role=STOLEN,
+                  via=(0.55, 0.15, 0.15, 0.15, 0.0),
                   finding=NEW_DEVICE, found=0.35, fresh=True),
         ),
         stolen=True,
@@ -236,8 +249,10 @@ CRIME_PLOTS: Final = (
         _crime("card_testing"),
         0.04,
         (
-            Phase(CROWD, times=(5, 18), amount=(0.2, 30), wait=(0.05, 1.5), via=(0.0, 1.0, 0.0, 0.0, 0.0), role=STOLEN, run=NO_RUN),
-            Phase(times=(1, 3), amount=(150, 3_000), wait=(2, 12 * _H), via=(0.0, 1.0, 0.0, 0.0, 0.0), role=STOLEN, run=NO_RUN,
+            Phase(CROWD, times=(5, 18), amount=(0.2, 30), wait=(0.05, 1.5), via=(0.0, 1.0, 0.0, 0.0, 0.0),
+                  role=STOLEN, run=NO_RUN),
+            Phase(times=(1, 3), amount=(150, 3_000), wait=(2, 12 * _H), via=(0.0, 1.0, 0.0, 0.0, 0.0), role=STOLEN,
+                  run=NO_RUN,
                   optional=0.6),
         ),
         bank=1.0,
@@ -249,15 +264,18 @@ CRIME_PLOTS: Final = (
     Plot(
         _crime("fake_merchant"),
         0.05,
-        (Phase(CROWD, times=(2, 10), amount=(20, 800), wait=(20, 20 * _H), via=(0.0, 0.35, 0.65, 0.0, 0.0), run=NO_RUN),),
+        (Phase(CROWD, times=(2, 10), amount=(20, 800), wait=(20, 20 * _H), via=(0.0, 0.35, 0.65, 0.0, 0.0),
+                  run=NO_RUN),),
         silence=1.6,
     ),
     Plot(
         _crime("fake_app"),
         0.03,
         (
-            Phase(times=(1, 3), amount=(50, 2_000), wait=(1 * _H, 1 * _D), via=(0.6, 0.1, 0.2, 0.1, 0.0), finding=UNKNOWN_APP, found=0.5),
-            Phase(times=(1, 3), unit=PREVIOUS, amount=(1, 3), wait=(2 * _H, 2 * _D), chance=0.5, finding=UNKNOWN_APP, found=0.5,
+            Phase(times=(1, 3), amount=(50, 2_000), wait=(1 * _H, 1 * _D), via=(0.6, 0.1, 0.2, 0.1, 0.0),
+                  finding=UNKNOWN_APP, found=0.5),
+            Phase(times=(1, 3), unit=PREVIOUS, amount=(1, 3), wait=(2 * _H, 2 * _D), chance=0.5,
+                  finding=UNKNOWN_APP, found=0.5,
                   fresh=True),
         ),
     ),
@@ -272,7 +290,8 @@ CRIME_PLOTS: Final = (
         _crime("false_refund"),
         0.03,
         (
-            Phase(times=(1, 3), amount=(150, 5_000), wait=(4, 60), call=0.45, screen=0.35, finding=SCREEN_SHARE, found=0.2,
+            Phase(times=(1, 3), amount=(150, 5_000), wait=(4, 60), call=0.45, screen=0.35, finding=SCREEN_SHARE,
+                  found=0.2,
                   via=(0.75, 0.0, 0.2, 0.05, 0.0)),
         ),
     ),
@@ -280,7 +299,8 @@ CRIME_PLOTS: Final = (
         _crime("rights_agent"),
         0.03,
         (
-            Phase(times=(1, 2), amount=(150, 2_500), wait=(3 * _H, 4 * _D), memo=FEE, via=(0.6, 0.0, 0.4, 0.0, 0.0), run=NO_RUN),
+            Phase(times=(1, 2), amount=(150, 2_500), wait=(3 * _H, 4 * _D), memo=FEE, via=(0.6, 0.0, 0.4, 0.0, 0.0),
+                  run=NO_RUN),
             Phase(unit=PREVIOUS, amount=(0.5, 3), wait=(1 * _D, 6 * _D), chance=0.4, memo=FEE, fresh=True, run=NO_RUN),
         ),
         ages=(22, 55),
@@ -289,7 +309,8 @@ CRIME_PLOTS: Final = (
     Plot(
         _crime("gambling"),
         0.05,
-        (Phase(CROWD, times=(4, 14), amount=(50, 2_000), wait=(3, 3 * _H), role=PLAYER, run=SUM, via=(0.6, 0.0, 0.35, 0.05, 0.0),
+        (Phase(CROWD, times=(4, 14), amount=(50, 2_000), wait=(3, 3 * _H), role=PLAYER, run=SUM,
+                  via=(0.6, 0.0, 0.35, 0.05, 0.0),
                memo=RECHARGE),),
         night=True,
         silence=2.8,
@@ -321,7 +342,8 @@ HONEST_PLOTS: Final = (
         Phase(HERO, STRANGER, (1, 2), (4, 5 * _H), PREVIOUS, (0.4, 1.0), memo=TUITION),
     ), bank=0.8, profile=STUDENT),
     Plot(NONE, 0.1, (  # the bank's own help desk, with the screen shared
-        Phase(HERO, STRANGER, (1, 2), (3, 60), amount=(50, 6_000), screen=0.45, call=0.6, finding=SCREEN_SHARE, found=0.3),
+        Phase(HERO, STRANGER, (1, 2), (3, 60), amount=(50, 6_000), screen=0.45, call=0.6, finding=SCREEN_SHARE,
+                  found=0.3),
     )),
     Plot(NONE, 0.08, (  # side work that really pays: small money out and in
         Phase(HERO, STRANGER, (1, 3), (30, 10 * _H), amount=(10, 200), memo=TASK, via=(0.7, 0.0, 0.3, 0.0, 0.0)),
@@ -331,7 +353,8 @@ HONEST_PLOTS: Final = (
         Phase(HERO, STRANGER, (1, 3), (5, 1 * _D), SAVINGS, (0.1, 0.8), call=0.12),
     ), bank=0.95, ages=(25, 84)),
     Plot(NONE, 0.06, (  # games and trading, late at night
-        Phase(HERO, STRANGER, (2, 8), (1, 60), amount=(6, 600), growth=(0.8, 1.6), via=(0.4, 0.1, 0.3, 0.15, 0.05), finding=UNKNOWN_APP,
+        Phase(HERO, STRANGER, (2, 8), (1, 60), amount=(6, 600), growth=(0.8, 1.6), via=(0.4, 0.1, 0.3, 0.15, 0.05),
+                  finding=UNKNOWN_APP,
               found=0.03),
     ), bank=0.2, ages=(18, 35), night=True),
 )  # fmt: skip

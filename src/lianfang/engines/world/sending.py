@@ -1,4 +1,4 @@
-"""Transfers between people: to friends and relatives, the stall with its own code, strangers, oneself; red packets; large sums."""
+"""Transfers between people: friends, relatives, the stall with its own code, strangers, oneself; red packets; large sums."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from lianfang.engines.world.calendar import Today
 from lianfang.engines.world.moves import NONE, Moves
-from lianfang.engines.world.people import FAVOURITE_PAYEES, RELATIVE, Ints, World
+from lianfang.engines.world.people import FAVOURITE_PAYEES, RELATIVE, Flags, Ints, World
 from lianfang.engines.world.tables import COUNTER, GOODS, LIVING, MOBILE, PACKET, PLEDGE, REPAY, SHARED, WEB
 from lianfang.kernel.instant import DAY
 
@@ -47,7 +47,7 @@ def sending(world: World, moves: Moves, at: Ints, today: Today, rng: np.random.G
     moves["memo"][at] = np.where(packet, PACKET, np.where(draw < 0.22, said, NONE))
 
 
-def _amounts(world: World, payer: Ints, sort: Ints, packet: np.ndarray, rng: np.random.Generator) -> Ints:  # type: ignore[type-arg]
+def _amounts(world: World, payer: Ints, sort: Ints, packet: Flags, rng: np.random.Generator) -> Ints:
     count, income = len(payer), world.people.income[payer]
     yuan = income * np.exp(rng.normal(-2.95, 1.6, count))
     yuan = np.where(sort == _STALL, np.exp(rng.normal(3.4, 0.8, count)), yuan)
