@@ -158,8 +158,8 @@ def logistic(design: Floats, labels: Floats, ridge: float = 1e-3, steps: int = 2
     for _ in range(steps):
         chance = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
         curve = design.T @ (design * (chance * (1 - chance))[:, None]) + ridge * np.eye(len(weights))
-        step: Floats = np.linalg.solve(curve, design.T @ (labels - chance) - ridge * weights)
-        weights += step
+        step = np.asarray(np.linalg.solve(curve, design.T @ (labels - chance) - ridge * weights), np.float64)
+        weights = np.asarray(weights + step, np.float64)
         if float(np.abs(step).max()) < 1e-8:
             break
     return weights

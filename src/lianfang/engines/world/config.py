@@ -70,7 +70,7 @@ def demo_config(seed: int = 1, start: int = WorldConfig().start, id_prefix: str 
         members=4,
         days=365,
         start=start,
-        scams_per_day=18.0,
+        scams_per_day=32.0,
         id_prefix=id_prefix,
     )
 

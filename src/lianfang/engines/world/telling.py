@@ -183,7 +183,7 @@ def _scene(world: World, plot: Plot, phase: Phase, cast: Cast, state: Told, rng:
 def _awake(at: Ints) -> Ints:
     """Nobody deceived pays in their sleep: what would fall in the small hours waits for the morning, in order."""
     local = (at + LOCAL_OFFSET) % DAY
-    asleep = (local > HOUR) & (local < 7 * HOUR)
+    asleep = (local > HOUR // 4) & (local < 7 * HOUR)
     later = np.where(asleep, at + 6 * HOUR, at)
     later = np.maximum.accumulate(later, axis=1)
     return later + np.arange(at.shape[1]) * SECOND
