@@ -14,7 +14,7 @@ from lianfang.engines.world import WorldConfig
 
 def test_a_feature_that_tells_everything_stands_first_whichever_way_it_points() -> None:
     labels = (np.arange(1_000) < 300).astype(np.int8)
-    features = {"noise": np.arange(1_000) % 7 * 1.0, "falling": np.arange(1_000) * 1.0}
+    features = {"noise": (np.arange(1_000) % 7).astype(np.float64), "falling": np.arange(1_000).astype(np.float64)}
     first, second = single_aucs(features, labels)
     assert (first.name, first.over_all) == ("falling", 1.0)
     assert second.over_all < 0.55
@@ -22,7 +22,7 @@ def test_a_feature_that_tells_everything_stands_first_whichever_way_it_points() 
 
 def test_nulls_count_as_lowest_and_apart() -> None:
     labels = np.array([1, 0] * KNOWN_LEAST * 2, np.int8)
-    values = np.arange(len(labels)) * 1.0
+    values = np.arange(len(labels)).astype(np.float64)
     values[: len(labels) // 4] = np.nan
     (one,) = single_aucs({"some": values}, labels)
     assert one.over_all == pytest.approx(0.5, abs=0.01)

@@ -96,7 +96,7 @@ def test_every_kind_of_crime_occurs() -> None:
 
 
 def test_any_day_can_be_made_by_itself() -> None:
-    whole = [batch for batch in generate(SMALL)]
+    whole = list(generate(SMALL))
     alone = next(iter(Life(SMALL).batches(first=3)))
     assert [c.tolist() for c in alone.columns.values()] == [c.tolist() for c in whole[3].columns.values()]
     assert alone.story.tolist() == whole[3].story.tolist()
