@@ -13,7 +13,7 @@ import pytest
 from lianfang.app.cli import main
 from lianfang.app.world import make_alliance, write_report
 from lianfang.app.world.charts import Axis, Series, density, line_chart, tail
-from lianfang.engines.world import WorldConfig
+from lianfang.engines.world import CRIME_NAMES, WorldConfig
 from lianfang.kernel.errors import InputError
 
 SMALL = WorldConfig(seed=3, people=200, merchants=40, members=3, days=3, scams_per_day=6.0)
@@ -122,3 +122,8 @@ def test_a_stream_tells_the_truth_beside_it(tmp_path: Path, capsys: pytest.Captu
 def test_options_that_do_not_go_together_are_refused(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command) == 2
     assert capsys.readouterr().err
+
+
+def test_the_reference_page_names_every_crime_in_both_languages() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "world.md").read_text("utf-8")
+    assert [crime for crime, (zh, _) in CRIME_NAMES.items() if f"| `{crime}` | {zh} |" not in page] == []

@@ -35,6 +35,7 @@ from lianfang.infra.history import native_mapping, write_history
 
 WARM: Final = 1 / 3
 """The first share of the days only fills the windows."""
+MULE: Final = "mule"
 TRAIN: Final = 0.6
 """Share of the rest that is trained on; the later rest is tested."""
 
@@ -64,6 +65,8 @@ class Hardness(NamedTuple):
     frauds: int
     rows: int
     by_kind: list[tuple[str, int]]
+    apart: dict[str, Single]
+    """The strongest feature against victims' and takers' payments alone, and against the money's run alone."""
 
 
 def bench_world(sizes: Sizes, json_file: Path | None, folder: Path | None = None) -> None:
@@ -81,6 +84,10 @@ def bench_world(sizes: Sizes, json_file: Path | None, folder: Path | None = None
         Figure("best_single_feature_auc", best.worst, f"AUC of {best.name}", "<= 0.75"),
         Figure(
             "best_single_feature_auc_over_all", max(s.over_all for s in hard.singles), "AUC, null as lowest", "<= 0.75"
+        ),
+        *(
+            Figure(f"best_single_feature_auc_{part}", one.worst, f"AUC of {one.name}; {part} alone")
+            for part, one in hard.apart.items()
         ),
         Figure("baseline_ap", hard.baseline, "average precision", "< 0.25"),
         Figure("learnable_ap", hard.learnable, "average precision", "well above the baseline"),
@@ -147,8 +154,18 @@ def _hardness(features: dict[str, Floats], labels: NDArray[np.int8], kinds: NDAr
         fraud_rate=float(labels.mean()),
         frauds=int(labels.sum()),
         rows=len(labels),
+        apart={
+            "first_payments": _strongest(features, labels, kinds != MULE),
+            "mules": _strongest(features, labels, kinds == MULE),
+        },
         by_kind=sorted(zip(names.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1]),
     )
+
+
+def _strongest(features: dict[str, Floats], labels: NDArray[np.int8], kept: NDArray[np.bool_]) -> Single:
+    """Of all features, against the frauds that are kept and every genuine payment."""
+    rows = kept | (labels == 0)
+    return single_aucs({name: values[rows] for name, values in features.items()}, labels[rows])[0]
 
 
 def _show(hard: Hardness) -> None:
