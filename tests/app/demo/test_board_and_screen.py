@@ -11,6 +11,7 @@ from rich.console import Console
 
 from lianfang.app.demo.board import Board
 from lianfang.app.demo.screen import WORDS, Lang, one_line, screen, word
+from lianfang.infra.history import StoryStep
 
 
 def _payment(number: int = 1) -> dict[str, Any]:
@@ -65,6 +66,30 @@ def test_the_screen_fits_the_terminal_in_every_language(lang: Lang, width: int, 
     assert "1,234.56" in text
     assert ("暂缓" in text) is (lang != "en")
     assert ("hold" in text) is (lang != "zh")
+
+
+def test_a_story_unfolds_and_remembers_where_it_was_first_caught() -> None:
+    board = Board()
+    board.phase("live")
+    for step, action in ((1, "allow"), (3, "hold"), (4, "block")):
+        told = StoryStep("s1", "impersonated_police" if step < 4 else "mule", "victim", step, 7)
+        board.decided(_payment(step), _decision(action, step, ("rule.a",)), 10.0, 1.0, told)
+    board.decided(_payment(9), _decision("allow", 9), 10.0, 1.0, StoryStep("s2", "romance", "victim", 1, 2))
+    view = board.view(10.0)
+    assert (view.stories_seen, view.stories_caught) == (2, 1)
+    assert [story.id for story in view.stories] == ["s2", "s1"]
+    police = view.stories[1]
+    assert (police.crime, police.step, police.steps, police.caught_at, police.action) == (
+        "impersonated_police",
+        4,
+        7,
+        3,
+        "hold",
+    )
+    out = io.StringIO()
+    Console(file=out, width=100, height=40).print(screen(view, "en", 40, "x"))
+    assert "caught at step 3" in out.getvalue()
+    assert "impersonated police" in out.getvalue()
 
 
 def test_before_the_first_payment_the_screen_says_what_it_waits_for() -> None:

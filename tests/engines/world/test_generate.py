@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lianfang.engines.world import NEVER, DayBatch, WorldConfig, demo_config, generate
-from lianfang.engines.world.tables import KINDS, STORIES
-from lianfang.kernel.instant import DAY, HOUR
+from lianfang.engines.world import CRIMES, NEVER, DayBatch, Life, WorldConfig, demo_config, generate
+from lianfang.engines.world.tables import KINDS
+from lianfang.kernel.instant import DAY
 
 SMALL = WorldConfig(seed=5, people=400, merchants=60, days=4, scams_per_day=3.0)
 configs = st.builds(
@@ -56,7 +56,9 @@ def test_a_label_is_known_only_after_its_payment(config: WorldConfig) -> None:
         assert bool(np.all(batch.known_at > batch.columns["time"].values))
         fraud = batch.label == 1
         assert fraud.tolist() == [kind is not None for kind in batch.label_kind.tolist()]
-        assert fraud.tolist() == [story is not None for story in batch.story.tolist()]
+        assert all(
+            story is not None for story, is_fraud in zip(batch.story.tolist(), fraud.tolist(), strict=True) if is_fraud
+        )
         assert bool(np.all(batch.known_at[~fraud] != NEVER))
 
 
@@ -74,37 +76,40 @@ def test_another_seed_gives_another_world() -> None:
     assert _all(other)[0].columns["time"].tolist() != _all(SMALL)[0].columns["time"].tolist()
 
 
-def test_rates_are_as_configured_and_fraud_is_rare() -> None:
-    config = WorldConfig(seed=2, people=8_000, merchants=400, days=7, scams_per_day=1.6)
+def test_rates_are_as_documented_and_fraud_is_rare() -> None:
+    config = WorldConfig(seed=2, people=8_000, merchants=400, days=7)
     batches = _all(config)
     rows = sum(batch.rows for batch in batches)
     expected = config.people * config.payments_per_person * config.days
-    assert 0.9 * expected < rows < 1.15 * expected
+    assert 0.85 * expected < rows < 1.15 * expected
     frauds = sum(int(batch.label.sum()) for batch in batches)
-    assert 0.0003 < frauds / rows < 0.005
+    assert 0.001 < frauds / rows < 0.005
     kinds = np.bincount(np.concatenate([batch.columns["kind"].values for batch in batches]), minlength=len(KINDS))
     assert bool(np.all(kinds > 0))
     assert kinds[KINDS.index("qr")] == kinds.max()
 
 
-def test_every_scam_is_told_and_money_moves_on_through_mules() -> None:
-    config = WorldConfig(seed=4, people=300, merchants=60, days=12, scams_per_day=6.0)
-    batches = _all(config)
-    seen = {kind for batch in batches for kind in batch.label_kind.tolist()}
-    assert seen == {*STORIES, None}
-    paid: dict[str, int] = {}
-    onward = 0
-    for batch in batches:
-        payee, payer = batch.columns["payee.account"].tolist(), batch.columns["payer.account"].tolist()
-        for kind, to, by, at in zip(
-            batch.label_kind.tolist(), payee, payer, batch.columns["time"].tolist(), strict=True
-        ):
-            if kind == "mule":
-                assert by in paid, "a mule pays out only what came in before"
-                onward += at - paid[by] < 8 * HOUR
-            if kind is not None and to is not None:
-                paid[to] = at
-    assert onward > 50
+def test_every_kind_of_crime_occurs() -> None:
+    config = WorldConfig(seed=4, people=300, merchants=60, days=12, scams_per_day=20.0)
+    seen = {kind for batch in _all(config) for kind in batch.label_kind.tolist()}
+    assert seen == {*CRIMES, None}
+
+
+def test_any_day_can_be_made_by_itself() -> None:
+    whole = list(generate(SMALL))
+    alone = next(iter(Life(SMALL).batches(first=3)))
+    assert [c.tolist() for c in alone.columns.values()] == [c.tolist() for c in whole[3].columns.values()]
+    assert alone.story.tolist() == whole[3].story.tolist()
+
+
+def test_spring_festival_has_red_packets_and_no_payroll() -> None:
+    ordinary = WorldConfig(seed=3, people=1_000, merchants=60, days=1)
+    eve = WorldConfig(seed=3, people=1_000, merchants=60, days=1, start=ordinary.start - 14 * DAY)  # 2026-02-16
+
+    def packets(config: WorldConfig) -> int:
+        return _all(config)[0].columns["memo"].tolist().count("红包")
+
+    assert packets(eve) > 5 * packets(ordinary)
 
 
 def test_the_demo_world_is_small_and_full_of_crime() -> None:
@@ -114,7 +119,7 @@ def test_the_demo_world_is_small_and_full_of_crime() -> None:
     rows = sum(batch.rows for batch in batches)
     frauds = sum(int(batch.label.sum()) for batch in batches)
     assert 3_000 < rows / 5 < 4_500
-    assert 0.005 < frauds / rows < 0.06
+    assert 0.02 < frauds / rows < 0.08
 
 
 def test_no_scams_means_no_fraud() -> None:

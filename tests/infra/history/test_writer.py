@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lianfang.engines.world import NEVER, DayBatch, WorldConfig, generate
+from lianfang.engines.world import DayBatch, WorldConfig, generate
 from lianfang.infra.history import (
     HistoryReport,
     history_files,
@@ -13,6 +13,7 @@ from lianfang.infra.history import (
     outcomes_of,
     payments_of,
     read_history,
+    stories_of,
     write_history,
 )
 from lianfang.infra.history.convert import rules
@@ -71,9 +72,24 @@ def test_the_same_world_writes_the_same_bytes(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.parquet", "b.parquet"]
 
 
-def test_outcomes_are_the_frauds_that_became_known() -> None:
-    for batch in _batches():
-        known = int(((batch.label == 1) & (batch.known_at != NEVER)).sum())
-        outcomes = list(outcomes_of(batch))
-        assert len(outcomes) == known
-        assert all(outcome.label == "fraud" and outcome.kind for outcome in outcomes)
+def test_outcomes_are_what_is_reported_and_most_of_it_is_true() -> None:
+    frauds = reported = true = 0
+    for batch in generate(
+        WorldConfig(seed=3, people=400, merchants=40, days=6, scams_per_day=8.0, false_reports=0.002)
+    ):
+        label = dict(zip(batch.columns["id"].tolist(), batch.label.tolist(), strict=True))
+        frauds += sum(label.values())
+        for outcome in outcomes_of(batch):
+            reported += 1
+            true += label[outcome.payment_id]
+            assert outcome.label == "fraud"
+            assert outcome.kind
+    assert 0.3 * frauds < true < frauds, "some are never known"
+    assert true < reported, "some reports are wrong"
+
+
+def test_a_step_knows_its_story_and_honest_payments_have_none() -> None:
+    (day, *_) = _batches()
+    told = stories_of(day)
+    assert [step is not None for step in told] == [role is not None for role in day.truth["role"].tolist()]
+    assert all(1 <= step.step <= step.steps and step.story and step.crime for step in told if step)

@@ -27,11 +27,27 @@ def messages(*, json: JsonFile = None, quick: bool = False) -> int:
     Parameters
     ----------
     json
-        Write the figures to this file.
+        Also write the figures as JSON to this file.
     quick
         A small run, for trying the command; not for quoting.
     """
     from lianfang.app.bench.messages import bench_messages
 
     bench_messages(20 if quick else 2_000, json)
+    return 0
+
+
+def world(*, json: JsonFile = None, quick: bool = False) -> int:
+    """Measure the simulator: how fast, in how much memory, and how hard its fraud is to tell. About five minutes.
+
+    Parameters
+    ----------
+    json
+        Also write the figures as JSON to this file.
+    quick
+        A small run, for trying the command; not for quoting.
+    """
+    from lianfang.app.bench.world import Sizes, bench_world
+
+    bench_world(Sizes.quick() if quick else Sizes(), json)
     return 0

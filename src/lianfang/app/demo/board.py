@@ -7,11 +7,14 @@ from collections import Counter, deque
 from typing import Any, Final, NamedTuple
 
 from lianfang.engines.evaluate import Histogram
+from lianfang.infra.history import StoryStep
 from lianfang.kernel.money import major_text
 from lianfang.wire import ACTIONS
 
 LATEST: Final = 40
 RATE_OVER_S: Final = 5.0
+STORIES_KEPT: Final = 500
+MULE: Final = "mule"
 
 
 class Stopped(NamedTuple):
@@ -23,6 +26,20 @@ class Stopped(NamedTuple):
     who: str
     zh: str
     en: str
+
+
+class Story(NamedTuple):
+    """A crime as far as it has unfolded: the truth beside the node's answers, which never see it."""
+
+    id: str
+    crime: str
+    """The kind of its first payment that is not the money's run."""
+    step: int
+    """The latest payment told, counting from 1 as the story counts; some may have come before the demonstration."""
+    steps: int
+    caught_at: int
+    """The step that was first challenged or stopped; 0 as long as none was."""
+    action: str
 
 
 class View(NamedTuple):
@@ -42,6 +59,10 @@ class View(NamedTuple):
     phase: str
     done: int
     of: int
+    stories: list[Story]
+    """The latest to move first."""
+    stories_seen: int
+    stories_caught: int
 
 
 class Board:
@@ -57,16 +78,28 @@ class Board:
         self._seq = self._refused = 0
         self._phase, self._done, self._of = "start", 0, 0
         self._trouble = ""
+        self._stories: dict[str, Story] = {}
+        """In the order of their latest payment."""
+        self._seen = self._caught = 0
 
     def phase(self, name: str, done: int = 0, of: int = 0) -> None:
         """What is going on: `start`, `past`, `live`."""
         with self._lock:
             self._phase, self._done, self._of = name, done, of
 
-    def decided(self, payment: dict[str, Any], decision: dict[str, Any], at_s: float, took_us: float) -> None:
-        """One answer. `at_s`: monotonic seconds."""
+    def decided(
+        self,
+        payment: dict[str, Any],
+        decision: dict[str, Any],
+        at_s: float,
+        took_us: float,
+        story: StoryStep | None = None,
+    ) -> None:
+        """One answer. `at_s`: monotonic seconds. `story`: the truth, for show."""
         with self._lock:
             self._trouble = ""
+            if story is not None:
+                self._unfold(story, decision["action"])
             self._actions[decision["action"]] += 1
             self._recent.append(at_s)
             self._round_trip.record(took_us)
@@ -76,6 +109,18 @@ class Board:
                     self._rules[reason["name"]] += 1
             if decision["action"] != "allow":
                 self._latest.appendleft(_stopped(payment, decision))
+
+    def _unfold(self, told: StoryStep, action: str) -> None:
+        before = self._stories.pop(told.story, None)
+        crime = told.crime if before is None or before.crime == MULE else before.crime
+        caught_at, by = (before.caught_at, before.action) if before is not None else (0, "")
+        if not caught_at and action != "allow":
+            caught_at, by = told.step, action
+            self._caught += 1
+        self._seen += before is None
+        self._stories[told.story] = Story(told.story, crime, told.step, told.steps, caught_at, by)
+        if len(self._stories) > STORIES_KEPT:
+            self._stories.pop(next(iter(self._stories)))
 
     def refused(self, why: str) -> None:
         """A payment the node would not take."""
@@ -105,6 +150,9 @@ class Board:
                 phase=self._phase,
                 done=self._done,
                 of=self._of,
+                stories=list(self._stories.values())[::-1],
+                stories_seen=self._seen,
+                stories_caught=self._caught,
             )
 
 

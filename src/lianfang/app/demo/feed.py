@@ -1,16 +1,17 @@
-"""Payments of the made-up world, one by one, at the time they are sent and at a human pace."""
+"""Payments of the made-up world, one by one, at the time they are sent and at a human pace, each with its story."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
 from lianfang.app.node.clock import WallClock
-from lianfang.engines.world import WorldConfig, generate
-from lianfang.infra.history import payments_of
+from lianfang.engines.world import Life, WorldConfig
+from lianfang.infra.history import StoryStep, payments_of, stories_of
 from lianfang.kernel.instant import DAY, instant, moment
 from lianfang.wire import Payment, write
 
@@ -23,6 +24,14 @@ def new_prefix(now: int) -> str:
     return f"d{now // 1_000:x}"
 
 
+class Fed(NamedTuple):
+    """A payment as it is sent, and what only the simulator knows of it."""
+
+    id: str
+    body: bytes
+    story: StoryStep | None
+
+
 class Feed:
     """Endless payments: a world's days from `resume` (the world's own instant) on, and again with new ids when over."""
 
@@ -30,36 +39,44 @@ class Feed:
         self.reached = resume
         """The world's own time of the last payment handed out."""
         self._config = config
-        self._ahead: Payment | None = None
+        self._ahead: tuple[Payment, StoryStep | None] | None = None
+        self._life: Life | None = None
         self._payments = self._endless()
 
-    def _endless(self) -> Iterator[Payment]:
+    def _endless(self) -> Iterator[tuple[Payment, StoryStep | None]]:
         lap = 0
         while True:
             config = self._config
             if lap:
                 prefix = f"{config.id_prefix[:18]}.{lap}"
                 config = msgspec.structs.replace(config, id_prefix=prefix, start=config.start + lap * config.days * DAY)
-            for batch in generate(config):
-                if config.first_day + (batch.day + 1) * DAY > self.reached:
-                    yield from (p for p in payments_of(batch) if instant(p.time) > self.reached)
+            self._life = Life(config)
+            for day in range(max((self.reached - config.first_day) // DAY, 0), config.days):
+                batch = self._life.wardrobe.batch(day, self._life.day(day))
+                for payment, story in zip(payments_of(batch), stories_of(batch), strict=True):
+                    if instant(payment.time) > self.reached:
+                        yield payment, story
             lap += 1
 
     def past(self, until: int) -> Iterator[bytes]:
         """Payments up to an instant, at the world's own times: what the node would have decided before today."""
-        for payment in self._payments:
+        for payment, story in self._payments:
             at = instant(payment.time)
             if at >= until:
-                self._ahead = payment
+                self._ahead = payment, story
                 return
             self.reached = at
             yield write(payment)
 
-    def next_body(self, now: int) -> bytes:
+    def next(self, now: int) -> Fed:
         """The next payment as if asked for now: all its times keep their distance from it."""
-        payment, self._ahead = self._ahead or next(self._payments), None
+        (payment, story), self._ahead = self._ahead or next(self._payments), None
         self.reached = instant(payment.time)
-        return write(moved(payment, moment(now)))
+        return Fed(payment.id, write(moved(payment, moment(now))), story)
+
+    def stopped(self, account: str) -> bool:
+        """Payments to this account are stopped: its crew learns, and uses another from the world's next day on."""
+        return self._life is not None and self._life.stop(account, self.reached)
 
 
 def moved(payment: Payment, at: datetime) -> Payment:
@@ -80,8 +97,8 @@ def _later(at: datetime | None, by: timedelta) -> datetime | None:
     return None if at is None else at + by
 
 
-def pace(feed: Feed, rate: float) -> Iterator[bytes]:
-    """Bodies at `rate` a second (0: as fast as they are taken), each stamped when it is handed out."""
+def pace(feed: Feed, rate: float) -> Iterator[Fed]:
+    """Payments at `rate` a second (0: as fast as they are taken), each stamped when it is handed out."""
     wall = WallClock()
     due = time.monotonic()
     while True:
@@ -92,4 +109,4 @@ def pace(feed: Feed, rate: float) -> Iterator[bytes]:
             elif wait < -BEHIND_MAX_S:
                 due = time.monotonic()
             due += 1 / rate
-        yield feed.next_body(wall())
+        yield feed.next(wall())

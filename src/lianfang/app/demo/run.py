@@ -22,7 +22,7 @@ from rich.live import Live
 from lianfang.app.commands.client import Node, running
 from lianfang.app.commands.common import write_json
 from lianfang.app.demo.board import Board, View
-from lianfang.app.demo.feed import Feed, new_prefix, pace
+from lianfang.app.demo.feed import Fed, Feed, new_prefix, pace
 from lianfang.app.demo.screen import Lang, one_line, screen, word
 from lianfang.app.node.clock import WallClock
 from lianfang.app.settings import Settings, load
@@ -216,10 +216,10 @@ def _feed(node: DemoNode, board: Board, stop: threading.Event, rate: float, seed
             _tell_past(client, feed, board, stop, diary)
             _keep(node.root, diary, feed)
             board.phase("live")
-            for body in pace(feed, rate):
+            for fed in pace(feed, rate):
                 if stop.is_set():
                     break
-                _one(client, board, body)
+                _one(client, board, feed, fed)
         finally:
             client.close()
             _keep(node.root, diary, feed)
@@ -281,15 +281,23 @@ def _post(client: Node, batch: list[bytes]) -> None:
         raise DependencyError(f"the node refused the past: {answer[:500].decode('utf-8', 'replace')}")
 
 
-def _one(client: Node, board: Board, body: bytes) -> None:
+def _one(client: Node, board: Board, feed: Feed, fed: Fed) -> None:
     began = time.perf_counter()
     try:
-        decision: dict[str, Any] = client.ask("decider", "POST", "/v1/decisions", body)
+        decision: dict[str, Any] = client.ask("decider", "POST", "/v1/decisions", fed.body)
     except LianfangError as why:  # the node says 503 while its disk is full, or is being started again
         board.refused(str(why))
         time.sleep(0.5)
         return
-    board.decided(json.loads(body), decision, time.monotonic(), (time.perf_counter() - began) * 1e6)
+    took_us = (time.perf_counter() - began) * 1e6
+    payment = json.loads(fed.body)
+    board.decided(payment, decision, time.monotonic(), took_us, fed.story)
+    if (
+        fed.story is not None
+        and decision["action"] in {"hold", "block"}
+        and (account := payment.get("payee", {}).get("account"))
+    ):
+        feed.stopped(account)  # the crew notices, and adapts
 
 
 # the show
@@ -355,5 +363,13 @@ def _summary(view: View, lang: Lang, seconds: float, json_file: Path | None) -> 
             {"name": f"{p}_ms", "value": getattr(view, f"{p}_ms"), "unit": "ms round trip"}
             for p in ("p50", "p99", "p999")
         ),
+    ]
+    figures += [
+        {"name": "stories_seen", "value": view.stories_seen, "unit": "stories"},
+        {
+            "name": "stories_caught",
+            "value": view.stories_caught,
+            "unit": "stories with a payment challenged or stopped",
+        },
     ]
     write_json(json_file, {"figures": figures, "rules": [{"rule": name, "hits": n} for name, n in view.rules]})

@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lianfang.app.demo.board import Stopped, View
+from lianfang.app.demo.board import Stopped, Story, View
+from lianfang.engines.world import CRIME_NAMES
 
 Lang = Literal["zh", "en", "both"]
 
@@ -30,13 +31,20 @@ WORDS: Final = {
     "start": ("正在启动节点(首次需编译)", "Starting the node (the first start compiles)"),
     "past": ("先导入过去的付款", "First, the payments of the past"),
     "none": ("暂无", "none yet"),
+    "stories": ("正在展开的骗局", "Stories unfolding"),
+    "caught": ("被发现", "caught"),
+    "running": ("尚未发现", "not seen yet"),
+    "at": ("第{}步", "at step {}"),
 }
 COLOURS: Final = {"allow": "green", "challenge": "yellow", "hold": "dark_orange", "block": "red"}
 RULES_SHOWN: Final = 5
+STORIES_SHOWN: Final = 6
+LOW: Final = 30
+"""Lines below which a screen shows fewer rules and stories."""
 ACTION_WIDTH: Final = 10
 AMOUNT_WIDTH: Final = 14
-FIXED_LINES: Final = 10
-"""Everything but the rows of the two tables."""
+FIXED_LINES: Final = 11
+"""Everything but the rows of the three tables."""
 
 
 def word(name: str, lang: Lang) -> str:
@@ -47,8 +55,9 @@ def word(name: str, lang: Lang) -> str:
 
 def screen(view: View, lang: Lang, height: int, api: str) -> RenderableType:
     """The whole screen, no higher than `height` lines."""
-    rules = min(RULES_SHOWN, max(len(view.rules), 1))
-    room = max(height - FIXED_LINES - rules, 3)
+    rules = min(RULES_SHOWN if height >= LOW else 2, max(len(view.rules), 1))
+    stories = STORIES_SHOWN if height >= LOW else 3
+    room = max(height - FIXED_LINES - rules - stories, 3)
     return Group(
         Text(word("title", lang), style="bold"),
         _line((word("api", lang), api), (word("stop", lang), "Ctrl-C")),
@@ -57,6 +66,8 @@ def screen(view: View, lang: Lang, height: int, api: str) -> RenderableType:
         Text(),
         Text(word("latest", lang), style="bold"),
         _latest(view.latest[:room], lang, room),
+        _line((word("stories", lang), ""), (word("caught", lang), f"{view.stories_caught:,} / {view.stories_seen:,}")),
+        _stories(view.stories[:stories], lang, stories),
         Text(word("rules", lang), style="bold"),
         _rules(view, lang, rules),
     )
@@ -110,6 +121,27 @@ def _latest(latest: list[Stopped], lang: Lang, rows: int) -> RenderableType:
     return Group(*lines, *(Text() for _ in range(rows - len(lines))))
 
 
+def _stories(stories: list[Story], lang: Lang, rows: int) -> RenderableType:
+    """A line a story: what it is, how far it has come, where it was first caught."""
+    lines: list[Text] = []
+    for one in stories:
+        zh, en = CRIME_NAMES.get(one.crime, (one.crime, one.crime))
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(f"{one.step:>3}/{one.steps:<3} ")
+        if one.caught_at:
+            line.append(f"{story_word(one, lang)}  ", style=COLOURS[one.action])
+        else:
+            line.append(f"{word('running', lang)}  ", style="dim")
+        line.append({"zh": zh, "en": en, "both": f"{zh} {en}"}[lang])
+        lines.append(line)
+    return Group(*lines, *(Text() for _ in range(rows - len(lines))))
+
+
+def story_word(one: Story, lang: Lang) -> str:
+    """Where a story was caught, in words."""
+    return f"{word('caught', lang)} {word('at', lang).format(one.caught_at, one.caught_at)}"
+
+
 def reason(one: Stopped, lang: Lang) -> str:
     """The first reason's sentence."""
     return {"zh": one.zh, "en": one.en, "both": f"{one.zh} {one.en}"}[lang]
@@ -133,6 +165,7 @@ def one_line(view: View, lang: Lang) -> str:
     actions = "  ".join(f"{word(a, lang)} {n:,}" for a, n in view.actions.items())
     said = f"{word('decided', lang)} {view.decided:,}  {view.rate:.1f}/s  {actions}"
     said += f"  p50 {view.p50_ms:.1f} ms p99 {view.p99_ms:.1f} ms"
+    said += f"  {word('stories', lang)} {view.stories_caught:,} / {view.stories_seen:,}"
     if view.latest:
         one = view.latest[0]
         said += f"  | {one.action} {one.amount} {reason(one, lang)}"

@@ -1,60 +1,79 @@
-"""Who lives in the world: people with habits, shops, employers, and the crews that prey on them. Built once, by index.
+"""Who lives in the world: people with habits, shops, employers, their accounts and devices. Built once, by index.
 
-Parties are numbered people first, then employers. Networks: homes, then the mobile pool, then the crews' addresses.
-Every identifier is made up: phones in a block that no operator has (+86 100), card and account numbers that begin
-with 9 (no scheme's), addresses from private ranges (RFC 1918, RFC 6598) and documentation ranges (RFC 5737).
+Accounts are numbered: everybody's bank account, everybody's wallet, employers', then those that crews had opened.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lianfang.engines.world.config import WorldConfig
-from lianfang.engines.world.tables import (
-    CITIES,
-    EXCHANGE,
-    GIVEN,
-    PROFILES,
-    SURNAMES,
-    TRADES,
-)
+from lianfang.engines.world.config import HORIZON_DAYS, WorldConfig
+from lianfang.engines.world.tables import BANK, CITIES, EXCHANGE, INSTITUTION, NIGHT, PLATFORM, PROFILES, TRADES, WORKER
+from lianfang.kernel.instant import DAY
 
 Ints = NDArray[np.int64]
-Words = NDArray[np.object_]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 FAVOURITE_SHOPS: Final = 12
 FAVOURITE_PAYEES: Final = 6
-MOBILE_POOL: Final = 4_096
+LANDLORD: Final = 0
+"""The place among a person's payees of the landlord of those who rent."""
+RELATIVE: Final = 1
+"""The place of somebody of the same household."""
 CREW_ADDRESSES: Final = 508
-_SCATTER: Final = 7_368_787
-"""Prime to 10: spreads consecutive numbers over ten digits without collisions."""
+HOUSEHOLD: Final = 2.4
+DEVICES: Final = 3
+"""A person's devices: the old phone, the new phone, a second device."""
+_FOREVER: Final = 1 << 61
 
 
 class People(NamedTuple):
     """One entry a person, in every array."""
 
-    member: Ints
     profile: Ints
+    age: Ints
     city: Ints
     household: Ints
-    income: NDArray[np.float64]
+    income: Floats
     """Yuan a month."""
-    activity: NDArray[np.float64]
+    savings: Floats
+    """Yuan that could be lost."""
+    activity: Floats
     """Payments a day."""
     shops: Ints
     """(people, FAVOURITE_SHOPS) merchants."""
     payees: Ints
-    """(people, FAVOURITE_PAYEES) people; the first is the landlord of those who rent."""
+    """(people, FAVOURITE_PAYEES) people: the landlord, a relative, then friends."""
     payee_age_days: Ints
     """(people, FAVOURITE_PAYEES): days before the first day on which the payee was saved."""
-    two_devices: NDArray[np.bool_]
+    code_shops: Ints
+    """(people, 4) people nearby who collect with a personal code: the breakfast stall, the fruit cart."""
+    wakes_at: Ints
+    """Instant before which the account sleeps: dormant accounts that come back to life."""
+    phone_at: Ints
+    """Instant of the new phone."""
+    second: Flags
+    """Has a second device."""
+    shares: Flags
+    """Uses the household's device now and then."""
     rent_day: Ints
     """Day of the month, 0 for those who do not rent."""
     employer: Ints
     """Index among employers, -1 for none."""
+
+
+class Accounts(NamedTuple):
+    """One entry an account, in every array."""
+
+    holder: Ints
+    """The person, -1 for companies."""
+    member: Ints
+    opened: Ints
+    """Instant."""
 
 
 class World(NamedTuple):
@@ -62,159 +81,189 @@ class World(NamedTuple):
 
     config: WorldConfig
     people: People
+    accounts: Accounts
+    member_kind: Ints
+    has_wallet: Flags
     employers: int
     payday: Ints
     merchant_trade: Ints
     merchant_city: Ints
-    merchant_ticket: NDArray[np.float64]
+    merchant_ticket: Floats
+    merchant_member: Ints
+    """Who acquires the shop's payments."""
     exchange: int
     """The merchant that sells crypto: the last one."""
     homes: int
-    crew_devices: int
-    words: dict[str, Words]
-    """Text by table: `account`, `name`, `phone`, `card`, `member`, `device`, `ip`, `wifi`, `merchant`, ..."""
+    mobile_pool: int
     device_since: Ints
-    """Instants, one a device of a person."""
+    """Instants, DEVICES for each person."""
+
+    def wallet(self, person: Ints, time: Ints) -> Ints:
+        """The person's wallet where it is open at that time, else the bank account."""
+        wallet = person + self.config.people
+        usable: Ints = np.where(self.has_wallet[person] & (self.accounts.opened[wallet] <= time), wallet, person)
+        return usable
 
 
-def build_world(config: WorldConfig) -> World:
-    """The same config gives the same world."""
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([config.seed, 0])))
+def generator(config: WorldConfig, *purpose: int) -> np.random.Generator:
+    """One stream for each purpose (and day): a change to one part of the world leaves the others as they were."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([config.seed, *purpose])))
+
+
+def build_world(config: WorldConfig, opened_for_crews: int = 0) -> World:
+    """The same config gives the same world. `opened_for_crews`: accounts opened in somebody's name for a crew's use."""
+    rng = generator(config, 0)
     trade = _choose(rng, [t.share for t in TRADES], config.merchants)
     trade[-1] = len(TRADES)
     tickets = np.array([t.ticket for t in (*TRADES, EXCHANGE)])
     merchant_city = rng.integers(0, len(CITIES), config.merchants)
     people = _people(config, rng, merchant_city)
-    words = _words(config, rng, people, _shop_names(rng, trade, merchant_city))
+    kinds = member_kinds(config)
+    has_wallet = (rng.random(config.people) < 0.78) & bool((kinds != BANK).any())
     return World(
         config=config,
         people=people,
+        accounts=_accounts(config, rng, kinds, opened_for_crews),
+        member_kind=kinds,
+        has_wallet=has_wallet,
         employers=employers_of(config),
         payday=rng.choice([5, 10, 15, 25], employers_of(config)),
         merchant_trade=trade,
         merchant_city=merchant_city,
-        merchant_ticket=tickets[trade] * np.exp(rng.normal(0, 0.35, config.merchants)),
+        merchant_ticket=tickets[trade] * np.exp(rng.normal(0, 0.45, config.merchants)),
+        merchant_member=_some_member(rng, kinds, config.merchants, (0.25, 0.5, 0.25)),
         exchange=config.merchants - 1,
         homes=homes_of(config),
-        crew_devices=crew_devices_of(config),
-        words=words,
-        device_since=config.first_day - rng.integers(1, 900 * 86_400, 2 * config.people) * 1_000_000,
+        mobile_pool=int(np.clip(config.people // 12, 64, 65_536)),
+        device_since=_device_ages(config, rng, people),
     )
+
+
+def member_kinds(config: WorldConfig) -> Ints:
+    """BANK, INSTITUTION or PLATFORM for each member: banks first, the platform last."""
+    count = config.members
+    others = 0 if count < 3 else max(1, count // 4)
+    platforms = 0 if count < 2 else 1
+    return np.array([BANK] * (count - others - platforms) + [INSTITUTION] * others + [PLATFORM] * platforms, np.int64)
 
 
 def _people(config: WorldConfig, rng: np.random.Generator, merchant_city: Ints) -> People:
     count = config.people
     profile = _choose(rng, [p.share for p in PROFILES], count)
-    city = rng.integers(0, len(CITIES), count)
+    household = (np.arange(count) / HOUSEHOLD).astype(np.int64)
+    city = rng.integers(0, len(CITIES), homes_of(config))[household]
+    youngest, oldest = np.array([p.ages for p in PROFILES]).T
+    age = rng.integers(youngest[profile], oldest[profile] + 1)
     income = np.array([p.income for p in PROFILES])[profile] * np.exp(rng.normal(0, 0.45, count))
-    works = (profile == 0) | (profile == 2)
+    works = (profile == WORKER) | (profile == NIGHT)
+    span = (config.days + HORIZON_DAYS) * DAY
     return People(
-        member=_choose(rng, [1 / (1 + i) for i in range(config.members)], count),
         profile=profile,
+        age=age,
         city=city,
-        household=rng.integers(0, homes_of(config), count),
+        household=household,
         income=income,
-        activity=config.payments_per_person * rng.gamma(2.0, 0.5, count),
+        savings=income * np.exp(rng.normal(0.4 + (age - 20) / 40, 0.9)),
+        activity=config.payments_per_person * rng.gamma(1.4, 1 / 1.4, count),
         shops=_shops_near(rng, city, merchant_city),
-        payees=_others(rng, count),
-        payee_age_days=rng.integers(20, 1_500, (count, FAVOURITE_PAYEES)),
-        two_devices=rng.random(count) < 0.2,
-        rent_day=np.where((rng.random(count) < 0.3) & works, rng.integers(1, 6, count), 0),
+        payees=_payees(rng, count),
+        payee_age_days=rng.integers(5, 1_500, (count, FAVOURITE_PAYEES)),
+        code_shops=_code_shops(rng, city),
+        wakes_at=np.where(
+            rng.random(count) < 0.08, config.first_day + (rng.random(count) * 2 * span).astype(np.int64), 0
+        ),
+        phone_at=config.first_day + ((rng.random(count) * 900 - 450) * DAY).astype(np.int64),
+        second=rng.random(count) < 0.2,
+        shares=rng.random(count) < 0.12,
+        rent_day=np.where((rng.random(count) < 0.3) & works, rng.integers(1, 29, count), 0),
         employer=np.where(works, rng.integers(0, employers_of(config), count), -1),
     )
 
 
+def _accounts(config: WorldConfig, rng: np.random.Generator, kinds: Ints, opened: int) -> Accounts:
+    count, employers = config.people, employers_of(config)
+    at = config.first_day - rng.integers(60, 3_000, 2 * count + employers + opened) * DAY
+    span = (config.days + HORIZON_DAYS) * DAY
+    fresh = rng.random(count) < 0.04  # wallets opened while the world runs
+    at[count : 2 * count][fresh] = config.first_day + (rng.random(int(fresh.sum())) * span).astype(np.int64)
+    names = rng.integers(0, count, opened)
+    return Accounts(
+        holder=np.concatenate([np.arange(count), np.arange(count), np.full(employers, -1), names]),
+        member=np.concatenate(
+            [
+                _some_member(rng, kinds, count, (1.0, 0.0, 0.0)),
+                _some_member(rng, kinds, count, (0.0, 0.5, 0.5)),
+                _some_member(rng, kinds, employers, (1.0, 0.0, 0.0)),
+                _some_member(rng, kinds, opened, (0.5, 0.3, 0.2)),
+            ]
+        ),
+        opened=at,
+    )
+
+
+def _some_member(rng: np.random.Generator, kinds: Ints, count: int, shares: tuple[float, float, float]) -> Ints:
+    """Members by kind; among members of one kind the first are the largest. Kinds that are missing leave it to all."""
+    weight = np.array(shares)[kinds]
+    for kind in (BANK, INSTITUTION, PLATFORM):
+        alike = np.flatnonzero(kinds == kind)
+        weight[alike] *= (
+            (1 / (1 + np.arange(len(alike)))) / (1 / (1 + np.arange(len(alike)))).sum() if len(alike) else 1
+        )
+    return _choose(rng, weight.tolist() if weight.sum() else [1.0] * len(kinds), count)
+
+
 def _shops_near(rng: np.random.Generator, city: Ints, merchant_city: Ints) -> Ints:
     """Favourites: shops of one's own city, where it has any; the exchange is nobody's."""
-    shops = len(merchant_city) - 1
-    by_city = np.argsort(merchant_city[:shops], kind="stable")
-    starts = np.searchsorted(merchant_city[by_city], np.arange(len(CITIES) + 1))
+    return _near(rng, city, merchant_city[:-1], np.arange(len(merchant_city) - 1), FAVOURITE_SHOPS)
+
+
+def _code_shops(rng: np.random.Generator, city: Ints) -> Ints:
+    sellers = np.flatnonzero(rng.random(len(city)) < 0.016)
+    if not len(sellers):
+        sellers = np.arange(1)
+    return _near(rng, city, city[sellers], sellers, 4)
+
+
+def _near(rng: np.random.Generator, city: Ints, other_city: Ints, others: Ints, picks: int) -> Ints:
+    by_city = np.argsort(other_city, kind="stable")
+    starts = np.searchsorted(other_city[by_city], np.arange(len(CITIES) + 1))
     sizes = np.diff(starts)
-    here = np.where(sizes[city] > 0, sizes[city], shops)[:, None]
+    here = np.where(sizes[city] > 0, sizes[city], len(others))[:, None]
     first = np.where(sizes[city] > 0, starts[city], 0)[:, None]
-    picks = (rng.random((len(city), FAVOURITE_SHOPS)) * here).astype(np.int64)
-    chosen: Ints = by_city[first + picks]
+    chosen: Ints = others[by_city[first + (rng.random((len(city), picks)) * here).astype(np.int64)]]
     return chosen
 
 
-def _others(rng: np.random.Generator, count: int) -> Ints:
-    """Payees: anybody but oneself."""
-    step = rng.integers(1, count, (count, FAVOURITE_PAYEES))
-    chosen: Ints = (np.arange(count)[:, None] + step) % count
+def _payees(rng: np.random.Generator, count: int) -> Ints:
+    """The landlord is one of few, the relative a neighbour by number, the rest anybody but oneself."""
+    chosen: Ints = (np.arange(count)[:, None] + rng.integers(1, count, (count, FAVOURITE_PAYEES))) % count
+    landlords = rng.choice(count, max(count // 60, 1), replace=False)
+    chosen[:, LANDLORD] = landlords[rng.integers(0, len(landlords), count)]
+    chosen[:, RELATIVE] = np.where(np.arange(count) % 2 == 0, np.arange(count) + 1, np.arange(count) - 1) % count
+    own = chosen == np.arange(count)[:, None]
+    chosen[own] = (chosen[own] + 1) % count
     return chosen
 
 
-def _words(config: WorldConfig, rng: np.random.Generator, people: People, shops: list[str]) -> dict[str, Words]:
-    count = config.people
-    member = people.member.tolist()
-    employers, homes = employers_of(config), homes_of(config)
-    scattered = [(i * _SCATTER + 1_234_567) % 10**10 for i in range(count + employers)]
-    return {
-        "account": _array(f"9{m:02d}{s:010d}" for m, s in zip(member + [0] * employers, scattered, strict=True)),
-        "name": _array([*_names(rng, count), *(f"{a}{b}有限公司" for a, b in _pairs(rng, employers))]),
-        "phone": _array(f"+86100{s % 10**8:08d}" for s in range(31_415_926, 31_415_926 + count)),
-        "card": _array(f"9{m:02d}8{s:010d}00" for m, s in zip(member, scattered[:count], strict=True)),
-        "member": _array(f"member-{chr(97 + i % 26)}{i // 26 or ''}" for i in range(config.members)),
-        "device": _array(f"d-{(i * 2_654_435_761) % 2**32:08x}" for i in range(2 * count + crew_devices_of(config))),
-        "ip": _addresses(homes),
-        "wifi": _array(f"w-{(i * 2_654_435_761) % 2**32:08x}" for i in range(homes)),
-        "merchant": _array(f"m{i:06d}" for i in range(config.merchants)),
-        "merchant_name": _array(shops),
-        "terminal": _array(f"m{i:06d}-{j}" for i in range(config.merchants) for j in range(3)),
-    }
-
-
-def _shop_names(rng: np.random.Generator, trade: Ints, city: Ints) -> list[str]:
-    trades = (*TRADES, EXCHANGE)
-    made = zip(city.tolist(), trade.tolist(), _pairs(rng, len(trade)), strict=True)
-    return [f"{CITIES[c].name}{a}{b}{trades[t].name}" for c, t, (a, b) in made]
+def _device_ages(config: WorldConfig, rng: np.random.Generator, people: People) -> Ints:
+    since = config.first_day - rng.integers(1, 900 * 86_400, (config.people, DEVICES)) * 1_000_000
+    since[:, 0] = np.minimum(since[:, 0], people.phone_at - 100 * DAY)
+    since[:, 1] = people.phone_at
+    flat: Ints = since.reshape(-1)
+    return flat
 
 
 def employers_of(config: WorldConfig) -> int:
-    """How many employers a world of that size has."""
-    return config.people // 150 + 2
+    """How many employers a world of that size has. The last tenth lend money."""
+    return config.people // 150 + 10
 
 
 def homes_of(config: WorldConfig) -> int:
     """How many households."""
-    return config.people // 2 + 1
-
-
-def crew_devices_of(config: WorldConfig) -> int:
-    """How many devices the crews have between them."""
-    return max(8, int(config.scams_per_day * 6))
-
-
-def _addresses(homes: int) -> Words:
-    home = (f"10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}" for i in range(homes))
-    mobile = (f"100.64.{i >> 8}.{i & 255}" for i in range(MOBILE_POOL))
-    crew = (f"{'203.0.113' if i < 254 else '198.51.100'}.{i % 254 + 1}" for i in range(CREW_ADDRESSES))
-    return _array([*home, *mobile, *crew])
-
-
-def _names(rng: np.random.Generator, count: int) -> list[str]:
-    surnames = _letters(rng, SURNAMES, count)
-    first, second = _letters(rng, GIVEN, count), _letters(rng, GIVEN, count)
-    single = (rng.random(count) < 0.25).tolist()
-    return [s + a + ("" if one else b) for s, a, b, one in zip(surnames, first, second, single, strict=True)]
-
-
-def _pairs(rng: np.random.Generator, count: int) -> list[tuple[str, str]]:
-    return list(zip(_letters(rng, GIVEN, count), _letters(rng, GIVEN, count), strict=True))
-
-
-def _letters(rng: np.random.Generator, alphabet: str, count: int) -> list[str]:
-    return [alphabet[i] for i in rng.integers(0, len(alphabet), count).tolist()]
+    return int(config.people / HOUSEHOLD) + 1
 
 
 def _choose(rng: np.random.Generator, weights: list[float], count: int) -> Ints:
     edges = np.cumsum(weights)
     chosen: Ints = np.searchsorted(edges / edges[-1], rng.random(count), side="right").astype(np.int64)
     return np.minimum(chosen, len(weights) - 1)
-
-
-def _array(items: Any) -> Words:
-    listed = list(items)
-    made = np.empty(len(listed), object)
-    made[:] = listed
-    return made

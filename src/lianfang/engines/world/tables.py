@@ -11,23 +11,89 @@ MOBILE, WEB, COUNTER, ATM, POS, PHONE, API = range(7)
 AUTHENTICATIONS: Final = ("none", "password", "otp", "biometric", "passkey", "token", "pin")
 NO_AUTH, PASSWORD, OTP, BIOMETRIC, PASSKEY, TOKEN, PIN = range(7)
 
-STORIES: Final = (
-    "fake_customer_service",
+CRIMES: Final = (
     "brushing_rebate",
+    "fake_investment",
+    "fake_shopping",
+    "fake_customer_service",
+    "fake_loan",
+    "fake_credit_repair",
+    "impersonated_acquaintance",
     "impersonated_police",
+    "romance",
+    "game_trade",
     "account_takeover",
     "card_testing",
-    "fan_in",
+    "fake_merchant",
+    "fake_app",
+    "fake_qr",
+    "false_refund",
+    "rights_agent",
+    "gambling",
     "mule",
 )
-FAKE_SERVICE, BRUSHING, POLICE, TAKEOVER, CARD_TESTING, FAN_IN, MULE = range(7)
+"""What a payment belongs to; the first ten are the MPS list of June 2024. `mule`: the money of any of them on its run."""
+MULE: Final = CRIMES.index("mule")
 
-FINDINGS: Final = ("screen-share", "remote-control-app", "screen-share remote-control-app", "new-device", "emulator")
+CRIME_NAMES: Final = {
+    "brushing_rebate": ("刷单返利", "paid tasks that stop paying"),
+    "fake_investment": ("虚假投资理财", "fake investment"),
+    "fake_shopping": ("虚假购物服务", "goods that never come"),
+    "fake_customer_service": ("冒充电商物流客服", "fake customer service"),
+    "fake_loan": ("虚假贷款", "fees for a loan that never comes"),
+    "fake_credit_repair": ("虚假征信", "fake credit repair"),
+    "impersonated_acquaintance": ("冒充领导熟人", "impersonated boss or friend"),
+    "impersonated_police": ("冒充公检法", "impersonated police"),
+    "romance": ("婚恋交友", "romance"),
+    "game_trade": ("游戏交易", "game goods that never come"),
+    "account_takeover": ("账户盗用", "account takeover"),
+    "card_testing": ("盗卡试卡", "stolen cards tried"),
+    "fake_merchant": ("虚假商户", "fake merchant"),
+    "fake_app": ("仿冒应用", "fake app"),
+    "fake_qr": ("虚假二维码", "fake QR code"),
+    "false_refund": ("虚假退款", "false refund"),
+    "rights_agent": ("非法代理维权", "illegal rights agent"),
+    "gambling": ("网络赌博", "illegal gambling"),
+    "mule": ("资金转移", "money on its run"),
+}
+"""What a crime is called, in Chinese and English."""
+
+ROLES: Final = ("victim", "stolen", "bait", "player", "mule", "cash_out")
+"""Who pays in a story: the deceived; somebody in the owner's place; the crew, to win trust; a gambler; the crew's accounts."""
+VICTIM, STOLEN, BAIT, PLAYER, RUNNER, CASH_OUT = range(6)
+
+FINDINGS: Final = (
+    "screen_share",
+    "remote_control_app",
+    "screen_share remote_control_app",
+    "new_device",
+    "emulator",
+    "unknown_app",
+)
 """Words of the `surroundings` column: codes with spaces between."""
-SCREEN_SHARE, REMOTE_CONTROL, SHARE_AND_CONTROL, NEW_DEVICE, EMULATOR = range(5)
+SCREEN_SHARE, REMOTE_CONTROL, SHARE_AND_CONTROL, NEW_DEVICE, EMULATOR, UNKNOWN_APP = range(6)
 
-MEMOS: Final = ("房租", "工资", "还款", "货款", "生活费", "保证金", "任务本金", "返利", "手续费", "充值")
-RENT, SALARY, REPAY, GOODS, LIVING, DEPOSIT, TASK, REBATE, FEE, RECHARGE = range(10)
+MEMOS: Final = (
+    "房租",
+    "工资",
+    "还款",
+    "货款",
+    "生活费",
+    "保证金",
+    "任务本金",
+    "返利",
+    "手续费",
+    "充值",
+    "红包",
+    "学费",
+    "装修款",
+    "投资款",
+    "放款",
+    "拼单",
+    "押金",
+)
+(RENT, SALARY, REPAY, GOODS, LIVING, DEPOSIT, TASK, REBATE, FEE, RECHARGE, PACKET, TUITION, WORKS, INVEST, LOAN, SHARED,
+ PLEDGE) = range(17)  # fmt: skip
 
 SURNAMES: Final = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈"
@@ -99,12 +165,16 @@ GAMES: Final = 8
 JEWELLERY: Final = 9
 EXCHANGE: Final = Trade("6051", "数字资产平台", 1_500.0, 0.0)
 
+MEMBER_KINDS: Final = ("bank", "payment institution", "platform")
+BANK, INSTITUTION, PLATFORM = range(3)
+
 
 class Profile(NamedTuple):
-    """A way of living: share of people, median monthly income (yuan), weight of each hour, mix of kinds."""
+    """A way of living: share of people, ages from and to, median monthly income (yuan), weight of each hour, mix of kinds."""
 
     name: str
     share: float
+    ages: tuple[int, int]
     income: float
     hours_week: tuple[int, ...]
     hours_weekend: tuple[int, ...]
@@ -117,10 +187,10 @@ _FREE = (2, 1, 0, 0, 0, 0, 1, 3, 7, 11, 14, 15, 16, 13, 12, 13, 13, 14, 16, 15, 
 _NIGHT = (14, 10, 7, 4, 2, 1, 1, 2, 3, 3, 4, 6, 9, 8, 7, 7, 8, 9, 11, 12, 12, 13, 15, 16)
 _EARLY = (0, 0, 0, 0, 1, 4, 11, 16, 15, 13, 12, 10, 6, 4, 5, 7, 8, 8, 6, 4, 2, 1, 0, 0)
 PROFILES: Final = (
-    Profile("worker", 0.52, 8_500.0, _WORK, _FREE, (0.20, 0.16, 0.52, 0.03, 0.085, 0.005)),
-    Profile("student", 0.14, 2_200.0, _FREE, _FREE, (0.16, 0.05, 0.67, 0.01, 0.107, 0.003)),
-    Profile("night", 0.08, 7_000.0, _NIGHT, _NIGHT, (0.24, 0.13, 0.50, 0.03, 0.085, 0.015)),
-    Profile("trader", 0.10, 15_000.0, _WORK, _WORK, (0.42, 0.14, 0.34, 0.05, 0.042, 0.008)),
-    Profile("retired", 0.16, 4_200.0, _EARLY, _EARLY, (0.18, 0.18, 0.49, 0.09, 0.06, 0.0)),
+    Profile("worker", 0.52, (22, 60), 8_500.0, _WORK, _FREE, (0.33, 0.13, 0.42, 0.025, 0.085, 0.01)),
+    Profile("student", 0.14, (18, 24), 2_200.0, _FREE, _FREE, (0.36, 0.05, 0.46, 0.01, 0.115, 0.005)),
+    Profile("night", 0.08, (20, 45), 7_000.0, _NIGHT, _NIGHT, (0.35, 0.11, 0.40, 0.025, 0.09, 0.025)),
+    Profile("trader", 0.10, (25, 60), 15_000.0, _WORK, _WORK, (0.48, 0.13, 0.28, 0.045, 0.05, 0.015)),
+    Profile("retired", 0.16, (60, 84), 4_200.0, _EARLY, _EARLY, (0.27, 0.16, 0.43, 0.08, 0.06, 0.0)),
 )
-RETIRED: Final = 4
+WORKER, STUDENT, NIGHT, TRADER, RETIRED = range(5)

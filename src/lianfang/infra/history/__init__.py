@@ -1,5 +1,6 @@
 """Files of past payments: read by a mapping into ready columns, written in the native layout."""
 
+from lianfang.infra.history.alliance import Written, write_day, write_outcomes, write_population
 from lianfang.infra.history.mapping import (
     LabelSource,
     Mapping,
@@ -21,7 +22,14 @@ from lianfang.infra.history.reader import (
     read_history,
 )
 from lianfang.infra.history.table import history_files, history_rows
-from lianfang.infra.history.writer import arrow_table, outcomes_of, payments_of, write_history
+from lianfang.infra.history.writer import (
+    StoryStep,
+    arrow_table,
+    outcomes_of,
+    payments_of,
+    stories_of,
+    write_history,
+)
 
 __all__ = [
     "BAD_ROWS_MAX",
@@ -36,6 +44,8 @@ __all__ = [
     "Mapping",
     "Problem",
     "Source",
+    "StoryStep",
+    "Written",
     "arrow_table",
     "history_files",
     "history_rows",
@@ -45,5 +55,9 @@ __all__ = [
     "payments_of",
     "read_history",
     "read_mapping",
+    "stories_of",
+    "write_day",
     "write_history",
+    "write_outcomes",
+    "write_population",
 ]

@@ -33,7 +33,7 @@ def history_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise InputError("no such file or folder", str(path))
-    files = sorted(path.glob("*.parquet"))
+    files = sorted(path.glob("*.parquet")) or sorted(path.glob("*/*.parquet"))  # days in folders of their own
     if not files:
         raise InputError("no .parquet file in this folder", str(path))
     if len(files) > FILES_MAX:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from lianfang.engines.world import NEVER, Column, DayBatch
 from lianfang.kernel.errors import DependencyError
@@ -26,7 +28,7 @@ from lianfang.wire import (
     catalogue,
 )
 
-_TYPES: Final[dict[FieldType, pa.DataType]] = {
+TYPES: Final[dict[FieldType, pa.DataType]] = {
     "text": pa.string(),
     "int": pa.int64(),
     "float": pa.float64(),
@@ -100,21 +102,43 @@ def arrow_table(batch: DayBatch) -> pa.Table:
     known = catalogue()
     arrays: dict[str, Any] = {}
     for path, column in batch.columns.items():
-        arrays[path] = _arrow(column, _TYPES[known[path].type] if path in known else pa.string())
+        arrays[path] = arrow_column(column, TYPES[known[path].type] if path in known else pa.string())
     arrays["label"] = pa.array(batch.label)
-    arrays["label_kind"] = _arrow(batch.label_kind, pa.string())
+    arrays["label_kind"] = arrow_column(batch.label_kind, pa.string())
     never = batch.known_at == NEVER
-    arrays["known_at"] = pa.array(batch.known_at, pa.int64(), mask=never).cast(_TYPES["time"])
-    arrays["story"] = _arrow(batch.story, pa.string())
+    arrays["known_at"] = pa.array(batch.known_at, pa.int64(), mask=never).cast(TYPES["time"])
+    arrays["story"] = arrow_column(batch.story, pa.string())
     return pa.table(arrays)
 
 
-def _arrow(column: Column, kind: pa.DataType) -> Any:
+def arrow_column(column: Column, kind: pa.DataType) -> Any:
+    """A column as Arrow has it."""
     if column.words is not None:
-        places = pa.array(column.values, pa.int64(), mask=column.values < 0)
-        return pa.DictionaryArray.from_arrays(places, pa.array(column.words, pa.string())).cast(kind)
+        places = pa.array(column.values, mask=column.values < 0)
+        return _words(column.words).take(places)
+    if column.values.dtype.kind == "S":
+        return pa.array(column.values).cast(kind)
     made: Any = pa.array(column.values, mask=column.null)
     return made.cast(kind)
+
+
+_KEPT: Final = 24
+_kept: dict[int, tuple[NDArray[np.object_], Any]] = {}
+
+
+def _words(words: NDArray[np.object_]) -> Any:
+    """Texts as Arrow has them; a world's long tables are turned once, not once a day."""
+    if len(words) < 1_000:
+        return pa.array(words, pa.string())
+    found = _kept.get(id(words))
+    if found is None:
+        while len(_kept) >= _KEPT:
+            _kept.pop(next(iter(_kept)))
+        found = _kept[id(words)] = (
+            words,
+            pa.array(words, pa.string()),
+        )  # kept with its source: an id is not used twice
+    return found[1]
 
 
 def payments_of(batch: DayBatch) -> Iterator[Payment]:
@@ -147,13 +171,31 @@ def _parts(columns: dict[str, list[Any]], name: str, kind: type[Any]) -> list[An
     return [kind(**dict(zip(fields, row, strict=True))) for row in rows]
 
 
+class StoryStep(NamedTuple):
+    """Where a payment stands in its story: the truth, which no institution has."""
+
+    story: str
+    crime: str
+    """The kind of the story, or `mule` for the money on its run."""
+    role: str
+    step: int
+    """From 1."""
+    steps: int
+
+
+def stories_of(batch: DayBatch) -> list[StoryStep | None]:
+    """For each payment of a day its place in a story of crime, None for honest ones."""
+    names = ("role", "step", "steps")
+    role, step, steps = (batch.truth[name].tolist() for name in names)
+    told = zip(batch.story.tolist(), batch.label_kind.tolist(), role, step, steps, strict=True)
+    return [StoryStep(*one) if one[2] is not None else None for one in told]
+
+
 def outcomes_of(batch: DayBatch) -> Iterator[Outcome]:
-    """What becomes known of the day's frauds, each with its `known_at`, in the order of the payments."""
-    ids, kinds = batch.columns["id"].tolist(), batch.label_kind.tolist()
-    for payment_id, label, kind, known_at in zip(
-        ids, batch.label.tolist(), kinds, batch.known_at.tolist(), strict=True
-    ):
-        if label == 1 and known_at != NEVER:
+    """What is reported of the day's payments, late, sometimes of the wrong kind, sometimes wrongly, in their order."""
+    ids, kinds = batch.columns["id"].tolist(), batch.truth["reported_kind"].tolist()
+    for payment_id, kind, known_at in zip(ids, kinds, batch.known_at.tolist(), strict=True):
+        if kind is not None and known_at != NEVER:
             yield Outcome(
                 payment_id=payment_id, label="fraud", known_at=moment(known_at), source="simulator", kind=kind
             )
