@@ -73,7 +73,7 @@ HELP: Final = {
     "tls_key": "PEM file of the private key.",
     "feature_memory_mb": "Address space for feature state, used as keys come. When full, answers are unsure.",
     "ids_remembered": "How many of the last payment ids repeat the same answer, at least.",
-    "deadline_ms": "A payment of a batch that waits longer gets the policy's `late` action.",
+    "deadline_ms": "A payment that waits longer for its turn, after it was read, gets the policy's `late` action.",
     "waiting_max": "Answers waiting to become durable; past it payments are refused with 503.",
     "rule_budget_us": "When all rules together overrun this often, one that is slower three times in a row is quarantined.",
     "commit_window_us": "How long a commit waits for company. 0: not at all; groups form by themselves under load.",

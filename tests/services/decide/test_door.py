@@ -245,6 +245,20 @@ def test_batches_have_a_largest_size_and_an_empty_one_is_empty() -> None:
     assert read(house.decide(b"[]"))[:2] == (200, [])
 
 
+def test_a_payment_that_waited_for_its_turn_past_the_deadline_is_late() -> None:
+    house = House(deadline_ms=50)
+    house.bench.ticks.ns = 2_000_000_000
+    headers: dict[bytes, bytes] = {}
+    for waited_s, late in ((0.049, False), (0.051, True)):
+        slot = Slot()
+        request = Request(b"POST", b"/v1/decisions", headers, payment(f"after-{waited_s}"), 2.0 - waited_s)
+        assert house.door.handle(request, slot) is None
+        house.sync()
+        answer = read(slot)[1]
+        assert answer.get("unsure", False) is late
+        assert answer["action"] == ("block" if late else "allow")
+
+
 def test_what_waits_in_a_batch_past_the_deadline_is_late() -> None:
     house = House(deadline_ms=50)
     house.work_ns = 30_000_000

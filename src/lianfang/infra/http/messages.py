@@ -34,11 +34,17 @@ CODE_STATUS: Final = {"unsupported-media-type": 415, "not-found": 404}
 
 
 class Request:
-    """One request, whole. `target` is path and query as sent; header names are lower case, and only those we read."""
+    """One request, whole. `target` is path and query as sent; header names are lower case, and only those we read.
 
-    __slots__ = ("body", "headers", "method", "target")
+    `arrived`: when its last bytes were read, by the server's clock; many requests may be read together and wait in turn.
+    """
 
-    def __init__(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes], body: bytes) -> None:
+    __slots__ = ("arrived", "body", "headers", "method", "target")
+
+    def __init__(
+        self, method: bytes, target: bytes, headers: Mapping[bytes, bytes], body: bytes, arrived: float = -1.0
+    ) -> None:
+        self.arrived = arrived
         self.method = method
         self.target = target
         self.headers = headers

@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
         self._lingering = False
         self._raw_head = b""
         """Of the request being parsed, if it began a read and its head was whole in it."""
-        self.since = server.clock()
+        self.since = self._read_at = server.clock()
         self._reset()
 
     def _reset(self) -> None:
@@ -112,12 +112,13 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
+        self._read_at = self._server.clock()
         if not self.reading:
             data = self._take_known(data)
             if data:
                 self.reading = True
                 self._raw_head = raw_head(data, 0)
-                self.since = self._server.clock()
+                self.since = self._read_at
                 self._parse(data)
         else:
             self._parse(data)
@@ -135,9 +136,9 @@ class Connection(asyncio.Protocol):
                 break
             body = at + len(raw)
             at = body + head.length
-            self._handle(Request(head.method, head.target, head.headers, data[body:at]), keeps_alive=True)
+            self._handle(Request(head.method, head.target, head.headers, data[body:at], self._read_at), True)
         if at:
-            self.since = self._server.clock()
+            self.since = self._read_at
         return data[at:] if at else data
 
     def _parse(self, data: bytes) -> None:
@@ -221,7 +222,7 @@ class Connection(asyncio.Protocol):
             return
         keeps_alive = self._parser.should_keep_alive()
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        request = Request(self._parser.get_method(), self._target, self._headers, body)
+        request = Request(self._parser.get_method(), self._target, self._headers, body, self._read_at)
         if self._raw_head:
             head = Head(request.method, request.target, request.headers, len(body))
             self._known.learn(self._raw_head, head, self._names, keeps_alive)
