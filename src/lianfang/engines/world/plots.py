@@ -1,8 +1,6 @@
-"""Every story as data: its phases, who pays whom, how much, when,
-                  and what can be seen of it. One engine tells them all.
+"""Every story as data: its phases, who pays whom, how much, when, and what can be seen of it. One engine tells them all.
 
-The shapes follow the descriptions of the MPS list of June 2024 and of case work (docs/reference/world.md); delays,
-                  amounts
+The shapes follow the descriptions of the MPS list of June 2024 and of case work (docs/reference/world.md); delays, amounts
 and shares are ours: plausible, fitted to published means where there are any, not measured. The second table holds the
 false friends: what honest people do that looks the same.
 """
