@@ -1,4 +1,4 @@
-"""`lianfang bench decide`: how many payments a second, how soon, and what each part costs. Needs about five minutes."""
+"""`lianfang bench decide`: how many payments a second, how soon, and what each part costs. Needs about eight minutes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lianfang.app.bench.load import Plan, Result, drive, http
 from lianfang.app.bench.parts import in_process, part_costs
 from lianfang.app.bench.prepare import Prepared, prepare
 from lianfang.app.bench.report import Figure, publish
-from lianfang.app.bench.scenario import Traffic, today
+from lianfang.app.bench.scenario import Traffic, ruleset_with_pack, today
 
 IDS: Final = 1_048_576
 SATURATED_IN_FLIGHT: Final = 512
@@ -69,17 +69,23 @@ def bench_decide(sizes: Sizes, json_file: Path | None, folder: Path | None = Non
 
 def _figures(sizes: Sizes, root: Path) -> list[Figure]:
     prepared = prepare(root / "node", sizes.accounts, sizes.entries, IDS)
+    packed = prepare(root / "packed", sizes.accounts, sizes.entries, IDS, ruleset_with_pack())
     disk = disk_syncs(root)
     before = cpu_times()
     rounds: list[_Round] = []
     restart_s = 0.0
-    with _Server(["decider", str(prepared.root)]) as node, _Server(["echo"]) as echo:
+    with (
+        _Server(["decider", str(prepared.root)]) as node,
+        _Server(["decider", str(packed.root)]) as fuller,
+        _Server(["echo"]) as echo,
+    ):
         restart_s = node.said["restart_s"]
         for i in range(sizes.rounds):
             print(f"round {i + 1} of {sizes.rounds} ...", flush=True)
             saturated = _measure(node, sizes, prepared.key, run=2 * i)
             steady = _measure(node, sizes, prepared.key, rate=sizes.rate, run=2 * i + 1)
-            rounds.append(_Round(saturated, steady, _measure(echo, sizes, "", repeat=True)))
+            with_pack = _measure(fuller, sizes, packed.key, run=2 * i)
+            rounds.append(_Round(saturated, steady, with_pack, _measure(echo, sizes, "", repeat=True)))
     stolen = stolen_share(before, cpu_times())
     figures = [*_served(rounds, sizes), *disk, *stolen, *_state(prepared, restart_s)]
     count = min(sizes.requests, 200_000)
@@ -105,6 +111,10 @@ def _served(rounds: list[_Round], sizes: Sizes) -> list[Figure]:
         Figure("steady_per_s", middle(lambda r: r.steady.per_s), "decisions/s", f"{sizes.rate:,} offered"),
         Figure("refused", sum(r.saturated.refused + r.steady.refused for r in rounds), "answers", "0"),
         Figure("lost", sum(r.saturated.lost + r.steady.lost for r in rounds), "answers", "0"),
+        Figure("with_pack_per_s", middle(lambda r: r.with_pack.per_s), "decisions/s, the starting pack loaded too"),
+        Figure(
+            "pack_ratio", middle(lambda r: r.with_pack.per_s / max(r.saturated.per_s, 1e-9)), "of without it", ">= 0.9"
+        ),
         Figure("echo_per_s", middle(lambda r: r.echo.per_s), "answers/s"),
         Figure("ratio_to_echo", middle(lambda r: r.saturated.per_s / max(r.echo.per_s, 1e-9)), "of echo"),
     ]
@@ -122,6 +132,8 @@ def _state(prepared: Prepared, restart_s: float) -> list[Figure]:
 class _Round(NamedTuple):
     saturated: Result
     steady: Result
+    with_pack: Result
+    """Saturated, with the whole starting pack beside the benchmark's rules."""
     echo: Result
 
 

@@ -14,13 +14,14 @@ from rich.progress import track
 from lianfang.app.bench.scenario import LISTS, Traffic, list_entries, ruleset, today
 from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.snapshots import write_snapshot
+from lianfang.app.replay import named_lists
 from lianfang.engines.hotpath import HotPath
 from lianfang.infra import published
 from lianfang.infra.published import write_whole
 from lianfang.kernel.instant import DAY, Instant
 from lianfang.services.decide import ListBook, RuleBook, hot_path, rule_book
 from lianfang.services.identity import issue
-from lianfang.wire import Payment, write
+from lianfang.wire import Payment, RuleSet, write
 
 
 class Prepared(NamedTuple):
@@ -33,10 +34,11 @@ class Prepared(NamedTuple):
     state_bytes: int
 
 
-def publish_benchmark(files: NodeFiles, entries: int) -> str:
+def publish_benchmark(files: NodeFiles, entries: int, rules: RuleSet) -> str:
     """Rules, list entries and an API key; returns the key's text."""
     files.make()
-    write_whole(files.published / published.RULESET, write(ruleset()))
+    write_whole(files.published / published.RULESET, write(rules))
+    write_whole(files.published / published.LIST_NAMES, write([*LISTS, *named_lists(rules)]))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, (table := list_entries(entries)).schema) as writer:
         writer.write_table(table)
@@ -46,9 +48,11 @@ def publish_benchmark(files: NodeFiles, entries: int) -> str:
     return issued.text
 
 
-def benchmark_book(files: NodeFiles, entries: int) -> RuleBook:
-    """The book the benchmark decides by."""
-    return rule_book(ruleset(), ListBook(list_entries(entries), files.hash_key(), "bench"), LISTS)
+def benchmark_book(files: NodeFiles, entries: int, rules: RuleSet | None = None) -> RuleBook:
+    """The book the benchmark decides by: its own rules, or these."""
+    rules = rules or ruleset()
+    lists = ListBook(list_entries(entries), files.hash_key(), "bench")
+    return rule_book(rules, lists, (*LISTS, *named_lists(rules)))
 
 
 def live_past(book: RuleBook, hot: HotPath, accounts: int, extra: int) -> float:
@@ -67,11 +71,12 @@ def live_past(book: RuleBook, hot: HotPath, accounts: int, extra: int) -> float:
     return spent
 
 
-def prepare(root: Path, accounts: int, entries: int, ids: int) -> Prepared:
-    """Everything, in an empty folder."""
+def prepare(root: Path, accounts: int, entries: int, ids: int, rules: RuleSet | None = None) -> Prepared:
+    """Everything, in an empty folder. `rules`: others than the benchmark's own."""
     files = NodeFiles(root)
-    key = publish_benchmark(files, entries)
-    book = benchmark_book(files, 0)
+    rules = rules or ruleset()
+    key = publish_benchmark(files, entries, rules)
+    book = benchmark_book(files, 0, rules)
     hot = hot_path(book, files.hash_key(), memory_bytes=8 << 30, ids_remembered=ids)
     live_past(book, hot, accounts, accounts // 2)
     hot.recent.ids[:] = 0

@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
+from lianfang.app.replay import load_rules
 from lianfang.kernel.instant import DAY, moment
 from lianfang.services.decide import LIST_SCHEMA
+from lianfang.services.decide.book import merge
 from lianfang.wire import Feature, Policy, Rule, RuleSet
 
 SEED: Final = 20_261_001
@@ -96,6 +99,11 @@ def rules() -> tuple[Rule, ...]:
 def ruleset() -> RuleSet:
     """Policy, features and rules."""
     return RuleSet(policy=Policy(), features=features(), rules=rules())
+
+
+def ruleset_with_pack() -> RuleSet:
+    """The same with the whole starting pack beside it, and the pack's policy."""
+    return merge([msgspec.structs.replace(ruleset(), policy=None), load_rules(())])
 
 
 def list_entries(entries: int) -> pa.Table:

@@ -6,7 +6,7 @@ from lianfang.app.commands.common import JsonFile
 
 
 def decide(*, json: JsonFile = None, quick: bool = False) -> int:
-    """Measure decisions: throughput, latency, restart, and what each part costs. About five minutes.
+    """Measure decisions: throughput, latency, restart, and what each part costs. About eight minutes.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def messages(*, json: JsonFile = None, quick: bool = False) -> int:
 
 
 def world(*, json: JsonFile = None, quick: bool = False) -> int:
-    """Measure the simulator: how fast, in how much memory, and how hard its fraud is to tell. About five minutes.
+    """Measure the simulator: how fast, in how much memory, and how hard its fraud is to tell. About eight minutes.
 
     Parameters
     ----------

@@ -19,12 +19,17 @@ from lianfang.engines.keyed import HashKey, hash_fields, mix
 from lianfang.engines.keyed.siphash import SEPARATOR
 from lianfang.engines.lookup import EMPTY_TABLE, RecentIds, Table, prefetch_id, probe, recall
 from lianfang.engines.native import float64s, int64s, pointer, prefetch, uint64s
+from lianfang.engines.rules import EMPTY_SCREEN, Screen, screen
+from lianfang.engines.rules.sieve import STACK
 from lianfang.wire import SUBJECTS
 
 FRESH: Final = -1
 """The payment was not answered before: its features are in `features`, and it is counted."""
 LISTED: Final = 4
 """Flag of `Steps`, beside `FULL_NOW`: a list knows a subject of the payment."""
+FLAG_BITS: Final = 8
+"""Above the flags stands how many rules may be true."""
+NO_CANDIDATES: Final[list[int]] = []
 
 LIST_PATHS: Final = tuple(SUBJECTS)
 SUBJECT_KINDS: Final = tuple(sorted(set(SUBJECTS.values())))
@@ -68,12 +73,13 @@ def look_up_many(lists, kinds, hashes):
 # Words of the context: addresses, sizes and the key, passed as one array because each array in a call costs 80 ns.
 _HASHES, _IDS, _IDS_STATE, _LISTS, _KINDS, _PLACES, _GROUPS, _PLAN, _MEM, _INDEX, _NUMBERS, _OUT = range(12)
 _N_HASHES, _N_IDS, _N_LISTS, _N_PATHS, _N_INDEX, _N_OUT, _K0, _K1, _OLD, _N_OLD = range(12, 22)
-_WORDS: Final = 22
+_SCREEN, _SCREEN_NUMBERS, _STACK_AT, _FOUND, _AMOUNT_AT = range(22, 27)
+_WORDS: Final = 27
 
 
 @njit(cache=True, nogil=True)
-def _journey(text, context, seq, t, mask):
-    """The seq of the earlier answer (>= 0), or -1 less the flags: those of `observe`, and `LISTED`.
+def _journey(text, context, seq, t, mask, hints):
+    """The seq of the earlier answer (>= 0), or -1 less the flags: those of `observe`, `LISTED`, how many rules may be true.
 
     Memory is the cost here, so everything that the hashes tell the place of is asked for before anything is looked at.
     """
@@ -107,9 +113,20 @@ def _journey(text, context, seq, t, mask):
         float64s(context[_OUT]),
         context[_N_OUT],
     )
-    if context[_N_LISTS] > 4 and _look_up(lists, groups):
+    listed = context[_N_LISTS] > 4 and _look_up(lists, groups)
+    if listed:
         flags |= LISTED
-    return -1 - flags
+    may_be = screen(
+        int64s(context[_SCREEN]),
+        float64s(context[_SCREEN_NUMBERS]),
+        context[_STACK_AT],
+        float64s(context[_OUT]),
+        np.float64(int64s(context[_NUMBERS])[context[_AMOUNT_AT]]) if context[_AMOUNT_AT] >= 0 else np.nan,
+        listed,
+        hints,
+        int64s(context[_FOUND]),
+    )
+    return -1 - (flags | may_be << FLAG_BITS)
 
 
 @njit(cache=True, nogil=True)
@@ -121,7 +138,7 @@ def _journeys(texts, ends, context, seqs, times, masks, numbers, before, flags, 
     start = 0
     for i in range(times.shape[0]):
         own[:] = numbers[i]
-        answered = _journey(texts[start : ends[i]], context, seqs[i], times[i], masks[i])
+        answered = _journey(texts[start : ends[i]], context, seqs[i], times[i], masks[i], 0)
         before[i] = max(answered, -1)
         start = ends[i]
         if answered < 0:
@@ -157,6 +174,10 @@ class HotPath:
         """Whether any of them belongs to one."""
         self.full = False
         """Whether memory was full for some key of the payment last stepped."""
+        self.candidates: list[int] | None = NO_CANDIDATES
+        """Of the screen in force, the rules that may be true of the payment last stepped; None: not told."""
+        self._screen = EMPTY_SCREEN
+        self._found: NDArray[np.int64] = np.zeros(1, np.int64)
         self._lists = EMPTY_TABLE
         self._hashes: NDArray[np.uint64] = np.zeros(len(self.fields), np.uint64)
         self._places = np.array([self.fields.index(path) for path in LIST_PATHS], np.int64)
@@ -182,6 +203,14 @@ class HotPath:
         )
         context[_N_HASHES : _N_HASHES + len(sizes)] = sizes
         context[_OLD], context[_N_OLD] = state.old_index.ctypes.data, len(state.old_index)
+        sifted = self._screen
+        context[_SCREEN : _SCREEN + 5] = (
+            sifted.words.ctypes.data,
+            sifted.numbers.ctypes.data,
+            len(sifted.numbers) - STACK,
+            self._found.ctypes.data,
+            state.plan.integers.index("amount") if "amount" in state.plan.integers else -1,
+        )
         context.view(np.uint64)[_K0], context.view(np.uint64)[_K1] = self.key
 
     @property
@@ -194,6 +223,17 @@ class HotPath:
         self._lists = table
         self._wire()
 
+    @property
+    def screen(self) -> Screen:
+        """The rules that `candidates` speaks of."""
+        return self._screen
+
+    @screen.setter
+    def screen(self, sifted: Screen) -> None:
+        self._screen = sifted
+        self._found = np.zeros(max(sifted.rules, 1), np.int64)
+        self._wire()
+
     def text(self, layout: Sequence[str]) -> Callable[[tuple[Any, ...]], bytes]:
         """A function from a row (in the order of `layout`) to the text that `step` hashes."""
         fields = [f"{{r[{layout.index(path)}] or ''}}" for path in self.fields]
@@ -201,18 +241,23 @@ class HotPath:
         made: Callable[[tuple[Any, ...]], bytes] = eval(source, {})  # noqa: S307 - paths of our own catalogue only
         return made
 
-    def step(self, text: bytes, seq: int, at: int, mask: int, numbers: Sequence[int]) -> int:
-        """`FRESH`, or the seq of the earlier answer. Then `features`, `listed` and `groups` hold what was found."""
+    def step(self, text: bytes, seq: int, at: int, mask: int, numbers: Sequence[int], hints: int = 0) -> int:
+        """`FRESH`, or the seq of the earlier answer. Then `features`, `listed`, `groups`, `candidates` hold what was found.
+
+        `hints`: of the screen in force.
+        """
         own = self.state.numbers
         for i, number in enumerate(numbers):
             own[i] = number
-        before: int = _journey(text, self._context, seq, at, mask)
+        before: int = _journey(text, self._context, seq, at, mask, hints)
         if before == FRESH:
             self.listed = self.full = False
+            self.candidates = NO_CANDIDATES
             return FRESH
         if before >= 0:
             return before
         flags = -1 - before
+        self.candidates = self._found[: flags >> FLAG_BITS].tolist()
         self.listed = flags & LISTED != 0
         self.full = flags & FULL_NOW != 0
         if self.state.mind(flags):
@@ -247,6 +292,7 @@ class HotPath:
     def take(self, steps: Steps, i: int) -> None:
         """Make item `i` of `step_many` the payment last stepped, as far as judging it needs."""
         flags = steps.flags[i]
+        self.candidates = None
         self.full = bool(flags & FULL_NOW)
         self.listed = bool(flags & LISTED)
         if self.listed:

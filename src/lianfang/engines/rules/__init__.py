@@ -4,6 +4,7 @@ from lianfang.engines.rules.compile import (
     NO_HITS,
     Compiled,
     Evaluate,
+    EvaluateSome,
     Hits,
     Listed,
     Row,
@@ -15,17 +16,22 @@ from lianfang.engines.rules.errors import RuleError
 from lianfang.engines.rules.examples import DEFAULT_PAYMENT, ExampleResult, row_of, test_examples
 from lianfang.engines.rules.parameters import delays_of, environment, features_of, in_force, laws_of
 from lianfang.engines.rules.reading import check_ruleset, read_rules_text
+from lianfang.engines.rules.screening import EMPTY_SCREEN, Screen
+from lianfang.engines.rules.sieve import screen
 
 __all__ = [
     "DEFAULT_PAYMENT",
+    "EMPTY_SCREEN",
     "NO_HITS",
     "Compiled",
     "Evaluate",
+    "EvaluateSome",
     "ExampleResult",
     "Hits",
     "Listed",
     "Row",
     "RuleError",
+    "Screen",
     "Tags",
     "check_ruleset",
     "compile_rules",
@@ -37,5 +43,6 @@ __all__ = [
     "laws_of",
     "read_rules_text",
     "row_of",
+    "screen",
     "test_examples",
 ]

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from lianfang.engines.expr import Checked, Environment, ExpressionError, Generator, check, columns_of, unpack
 from lianfang.engines.rules.errors import RuleError
+from lianfang.engines.rules.screening import Screen, make_screen
 from lianfang.kernel.instant import instant
 from lianfang.wire import Rule
 
@@ -43,6 +44,9 @@ Tags = Mapping[str, tuple[str | None, int | None, int | None]]
 Evaluate = Callable[[Row, Sequence[float], Listed, Tags, float, int], Hits]
 """(row, features, listed, tags, score, payment's time) to hits. NaN is the null of features and score."""
 
+EvaluateSome = Callable[[Sequence[int], Row, Sequence[float], Listed, Tags, float, int], Hits]
+"""The indices of the rules to run, ascending; then as `Evaluate`."""
+
 
 @dataclass(frozen=True)
 class Compiled:
@@ -72,6 +76,23 @@ class Compiled:
     def bind(self, layout: Sequence[str]) -> Evaluate:
         """The fused function for rows of this layout. Raises `InputError` if a needed column is missing."""
         return self._build(layout, range(len(self.rules)))
+
+    def bind_some(self, layout: Sequence[str]) -> EvaluateSome:
+        """The same for a few rules, by their indices: each in a function of its own, made together."""
+        scope: dict[str, Any] = {"__builtins__": {}, "_in_share": in_share}
+        lines: list[str] = []
+        for i, (rule, checked) in enumerate(zip(self.rules, self.checked, strict=True)):
+            generator = Generator()
+            test = _test(rule, checked, generator)
+            lines += [f"def _r{i}(row, features, listed, tags, score, at_us):"]
+            lines += [f"    {s}" for s in (*self._head(generator, layout), f"return {test}")]
+            scope |= generator.globals()
+        exec(compile("\n".join(lines), "<rules one by one>", "exec"), scope)  # noqa: S102 - our own source, as above
+        return _runner([scope[f"_r{i}"] for i in range(len(self.rules))], _settler(self.rules))
+
+    def screen(self, *, amount: bool) -> Screen:
+        """What rules out most of the rules before any is run (`screening`)."""
+        return make_screen(self.checked, self.features, amount=amount)
 
     def without(self, rule_ids: Iterable[str]) -> Compiled:
         """The same without some rules. Indices of the result count its own `rules`."""
@@ -108,15 +129,7 @@ class Compiled:
         body: list[str] = []
         for i in indices:
             body += _statement(i, self.rules[i], self.checked[i], generator)
-        positions = {self.features.index(name): local for name, local in generator.features.items()}
-        head = [
-            *unpack("row", columns_of(layout, generator.columns), len(layout)),
-            *unpack("features", positions, len(self.features)),
-            *generator.prepare(),
-            *_listed(generator),
-            *_tags(generator),
-            "fired = failed = None",
-        ]
+        head = [*self._head(generator, layout), "fired = failed = None"]
         tail = ["if fired is None and failed is None:", "    return _no_hits", "return _settle(fired, failed)"]
         lines = [
             "def evaluate(row, features, listed, tags, score, at_us):",
@@ -132,6 +145,17 @@ class Compiled:
         exec(compile("\n".join(lines), "<rules>", "exec"), scope)  # noqa: S102 - our own source, from checked trees only
         evaluate: Evaluate = scope["evaluate"]
         return evaluate
+
+    def _head(self, generator: Generator, layout: Sequence[str]) -> list[str]:
+        """Statements that give the locals that the generator's conditions read."""
+        positions = {self.features.index(name): local for name, local in generator.features.items()}
+        return [
+            *unpack("row", columns_of(layout, generator.columns), len(layout)),
+            *unpack("features", positions, len(self.features)),
+            *generator.prepare(),
+            *_listed(generator),
+            *_tags(generator),
+        ]
 
 
 def compile_rules(rules: Sequence[Rule], env: Environment, *, modes: Collection[str] = ACTIVE) -> Compiled:
@@ -153,7 +177,8 @@ def in_share(rule_id: str, account: str | None, payment_id: str, below: int) -> 
     return int.from_bytes(blake2b(key, digest_size=8).digest(), "big") < below
 
 
-def _statement(i: int, rule: Rule, checked: Checked, generator: Generator) -> list[str]:
+def _test(rule: Rule, checked: Checked, generator: Generator) -> str:
+    """Source of whether a rule fires."""
     tests: list[str] = []
     if rule.valid_from is not None:
         tests.append(f"at_us >= {instant(rule.valid_from)}")
@@ -163,9 +188,13 @@ def _statement(i: int, rule: Rule, checked: Checked, generator: Generator) -> li
     if rule.share < 1.0:
         account, payment = generator.column("payer.account"), generator.column("id")
         tests.append(f"_in_share({rule.id!r}, {account}, {payment}, {int(rule.share * BUCKETS)})")
+    return " and ".join(tests)
+
+
+def _statement(i: int, rule: Rule, checked: Checked, generator: Generator) -> list[str]:
     return [
         "try:",
-        f"    if {' and '.join(tests)}:",
+        f"    if {_test(rule, checked, generator)}:",
         f"        if fired is None: fired = [{i}]",
         f"        else: fired.append({i})",
         "except Exception as why:",
@@ -190,6 +219,32 @@ def _tags(generator: Generator) -> list[str]:
     found = [f"    {t} = tags.get({path!r}, {null})[{part[p]}]" for (path, p), t in generator.tags.items()]
     none = " = ".join([*generator.tags.values(), "None"])
     return ["if tags:", *found, "else:", f"    {none}"]
+
+
+def _runner(rules: Sequence[Callable[..., Any]], settle: Callable[..., Hits]) -> EvaluateSome:
+    def some(
+        which: Sequence[int],
+        row: Row,
+        features: Sequence[float],
+        listed: Listed,
+        tags: Tags,
+        score: float,
+        at_us: int,
+    ) -> Hits:
+        fired: list[int] | None = None
+        failed: list[tuple[int, Exception]] | None = None
+        for i in which:
+            try:
+                if rules[i](row, features, listed, tags, score, at_us):
+                    if fired is None:
+                        fired = [i]
+                    else:
+                        fired.append(i)
+            except Exception as why:
+                failed = _fail(failed, i, why)
+        return NO_HITS if fired is None and failed is None else settle(fired, failed)
+
+    return some
 
 
 def _fail(failed: list[tuple[int, Exception]] | None, i: int, why: Exception) -> list[tuple[int, Exception]]:

@@ -12,10 +12,20 @@ from lianfang.engines.expr import Environment, check, compile_predicates
 from lianfang.engines.features import Plan, compile_plan, declare
 from lianfang.engines.hotpath import HotPath
 from lianfang.engines.hotpath.journey import LIST_PATHS
-from lianfang.engines.rules import Compiled, Evaluate, compile_rules, environment, features_of, in_force, laws_of
+from lianfang.engines.rules import (
+    Compiled,
+    Evaluate,
+    EvaluateSome,
+    Screen,
+    compile_rules,
+    environment,
+    features_of,
+    in_force,
+    laws_of,
+)
 from lianfang.kernel.errors import InputError
 from lianfang.services.decide.challenge import NO_CHALLENGES, Challenges
-from lianfang.services.decide.facts import Flatten, flattener
+from lianfang.services.decide.facts import HINTS, Flatten, flattener
 from lianfang.services.decide.lists import ListBook
 from lianfang.services.decide.policy import rule_reason
 from lianfang.wire import Feature, Parameter, Policy, Reason, Rule, RuleSet, WarningText, write
@@ -33,6 +43,8 @@ class RuleBook:
     layout: tuple[str, ...]
     flatten: Flatten
     evaluate: Evaluate
+    evaluate_some: EvaluateSome
+    screen: Screen
     mask: Callable[[tuple[Any, ...]], int]
     numbers: Callable[[tuple[Any, ...]], tuple[int, ...]]
     """The plan's integers from a row, 0 for null."""
@@ -96,6 +108,7 @@ def rule_book(
     compiled = compile_rules(in_force(ruleset), environment(ruleset, named)).without(quarantined)
     filters = [check(text, Environment()) for text in plan.filters]
     layout = _layout(plan, compiled, filters)
+    screen = compiled.screen(amount="amount" in plan.integers)
     return RuleBook(
         ruleset=ruleset,
         policy=ruleset.policy or Policy(),
@@ -103,8 +116,10 @@ def rule_book(
         compiled=compiled,
         lists=lists,
         layout=layout,
-        flatten=flattener(layout),
+        flatten=flattener(layout, screen.hints),
         evaluate=compiled.bind(layout),
+        evaluate_some=compiled.bind_some(layout),
+        screen=screen,
         mask=compile_predicates(filters, layout) if filters else _no_filters,
         numbers=_numbers([layout.index(path) for path in plan.integers]),
         reasons=tuple(rule_reason(rule, laws_of(rule, ruleset)) for rule in compiled.rules),
@@ -123,11 +138,11 @@ def hot_path(book: RuleBook, key: Any, *, memory_bytes: int, ids_remembered: int
 
 
 def _layout(plan: Plan, compiled: Compiled, filters: Sequence[Any]) -> tuple[str, ...]:
-    """id and time first, then whatever anything reads."""
+    """id and time first, then whatever anything reads, the hints last."""
     wanted = dict.fromkeys(("id", "time", "amount", *plan.fields, *plan.integers, *LIST_PATHS, *compiled.paths))
     for one in filters:
         wanted |= dict.fromkeys(one.paths)
-    return tuple(wanted)
+    return (*wanted, HINTS)
 
 
 def _numbers(places: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[int, ...]]:

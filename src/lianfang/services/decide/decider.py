@@ -36,6 +36,8 @@ FORGIVE_EVERY: Final = 4_096
 """After so many payments one overrun is forgiven: a busy machine is not a slow rule."""
 SETTLED_MAX: Final = 8_192
 """Sets of rules whose outcome is kept instead of settled again."""
+SOME_MAX: Final = 24
+"""So many rules are run one by one; more, all together: a call each costs more than the rest of them."""
 SLOW_TIMES: Final = 3
 """A rule is quarantined when it was too slow so many times in a row."""
 NO_TAGS: Final[dict[str, tuple[str | None, int | None, int | None]]] = {}
@@ -96,6 +98,7 @@ class Decider:
             )
         self.book = book
         self.hot.lists = book.lists.table
+        self.hot.screen = book.screen
         self._text = self.hot.text(book.layout)
         self._at = book.layout.index("time")
         self._answers = Answers(
@@ -139,7 +142,7 @@ class Decider:
             )
         journal.ready()  # before anything is counted: a payment that cannot be recorded is not decided
         seq = journal.next_seq
-        before = hot.step(self._text(row), seq, at, book.mask(row), book.numbers(row))
+        before = hot.step(self._text(row), seq, at, book.mask(row), book.numbers(row), row[-1])
         if before != FRESH:
             return self._again(before, payment)
         features = hot.features.tolist()
@@ -178,7 +181,11 @@ class Decider:
         hits = NO_HITS
         if not late:
             began = self._ticks()
-            hits = book.evaluate(row, features, names, NO_TAGS, score, at)
+            which = self.hot.candidates
+            if which is None or len(which) > SOME_MAX:
+                hits = book.evaluate(row, features, names, NO_TAGS, score, at)
+            elif which:
+                hits = book.evaluate_some(which, row, features, names, NO_TAGS, score, at)
             if self._ticks() - began > self._budget_ns:
                 self._overrun(book, row, features, names, score, at)
         if hits is NO_HITS and not listed and not doubts and not score >= self._least_score:

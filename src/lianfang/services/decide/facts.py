@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from lianfang.engines.rules.screening import ASKED, FINDINGS, Hint
 from lianfang.kernel.errors import InputError
 from lianfang.wire import Payment, catalogue
 
@@ -16,17 +17,28 @@ Row = tuple[Any, ...]
 Flatten = Callable[[Payment], Row]
 ATTRIBUTE = "attributes."
 SURROUNDINGS = "surroundings"
+HINTS = "hints"
+"""The column, always the last, of the bits that the screen of the rules reads."""
 
 
-def flattener(layout: Sequence[str]) -> Flatten:
-    """A function from a payment to its row. Times become microseconds, missing values None."""
-    parts = sorted({path.split(".")[0] for path in layout if "." in path and not path.startswith(ATTRIBUTE)})
+def flattener(layout: Sequence[str], hints: Sequence[Hint] = ()) -> Flatten:
+    """A function from a payment to its row. Times become microseconds, missing values None.
+
+    With the column `HINTS` in the layout, bit i of it says that hint i is so.
+    """
+    read = [*layout, *(hint.path for hint in hints)]
+    parts = sorted({path.split(".")[0] for path in read if "." in path and not path.startswith(ATTRIBUTE)})
     head = [f"    {part} = p.{part}" for part in parts]
+    if HINTS in layout:
+        head.append("    hints = 0")
+        head += [f"    if {_hinted(hint)}: hints |= {1 << i}" for i, hint in enumerate(hints) if hint != ASKED]
     values = ", ".join(_value(path) for path in layout)
     asked = frozenset(path.removeprefix(ATTRIBUTE).rpartition(":")[0] for path in layout if path.startswith(ATTRIBUTE))
     if asked:  # most payments have none of the attributes that rules ask for: one test instead of a call for each
         bare = ", ".join("None" if path.startswith(ATTRIBUTE) else _value(path) for path in layout)
         head.append(f"    if _asked.isdisjoint(p.attributes): return ({bare},)")
+        if ASKED in hints:
+            head.append(f"    hints |= {1 << list(hints).index(ASKED)}")
     source = "\n".join(["def flatten(p):", *head, f"    return ({values},)"])
     scope: dict[str, Any] = {
         "_asked": asked,
@@ -41,7 +53,18 @@ def flattener(layout: Sequence[str]) -> Flatten:
     return made
 
 
+def _hinted(hint: Hint) -> str:
+    if hint == FINDINGS:
+        return "p.surroundings"
+    access = hint.path if "." in hint.path else f"p.{hint.path}"
+    if not hint.values:
+        return access
+    return f"{access} == {hint.values[0]!r}" if len(hint.values) == 1 else f"{access} in {set(hint.values)!r}"
+
+
 def _value(path: str) -> str:
+    if path == HINTS:
+        return "hints"
     if path == SURROUNDINGS:
         return "(_codes(p) if p.surroundings else ())"
     if path.startswith(ATTRIBUTE):

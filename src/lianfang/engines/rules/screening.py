@@ -1,0 +1,224 @@
+"""Which rules a payment cannot fulfil, told by numbers alone: most are ruled out so, and are then not run at all.
+
+A rule's condition is weakened to clauses, all of which must hold, each of alternatives about features, the amount, whether
+any subject is on a list, and hints: bits that say what simple a payment is or has. What cannot be said so is left out. So a
+screened-out rule is certainly not true, and one that stays may be either. Weakened conditions are numbers in one array,
+walked by one compiled function, so that new rules compile nothing. A rule that is screened out cannot fail either: its
+condition is not true whatever its failing part would say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lianfang.engines.expr import Checked
+from lianfang.engines.expr.tree import (
+    Arith,
+    Call,
+    Coalesce,
+    Column,
+    Compare,
+    Condition,
+    Const,
+    Feature,
+    Found,
+    In,
+    IsNull,
+    Join,
+    Member,
+    Not,
+    Truth,
+    Value,
+)
+from lianfang.engines.rules.sieve import (
+    ADD,
+    AMOUNT,
+    AT_LEAST,
+    AT_MOST,
+    CONST,
+    DIFFERS,
+    DIVIDE,
+    EQUAL,
+    FEATURE,
+    HINT,
+    KNOWN,
+    LESS,
+    LISTED,
+    MORE,
+    MULTIPLY,
+    NULL,
+    OR_DEFAULT,
+    STACK,
+    SUBTRACT,
+    screen_arrays,
+)
+
+_TESTS: Final = {"<": LESS, "<=": AT_MOST, ">": MORE, ">=": AT_LEAST, "==": EQUAL, "!=": DIFFERS}
+_OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
+_ARITHMETIC: Final = {"+": ADD, "-": SUBTRACT, "*": MULTIPLY, "/": DIVIDE}
+_EXACT_BITS: Final = 53
+"""Whole numbers up to here are the same as floats."""
+HINTS_MAX: Final = 62
+ATTRIBUTE: Final = "attributes."
+
+
+class Hint(NamedTuple):
+    """Of a payment: the bool or text at `path` is true, or one of `values`; an empty path: it has what is asked for.
+
+    `findings`: any finding about the surroundings. `asked`: any attribute that the rules read.
+    """
+
+    path: str
+    values: tuple[str, ...] = ()
+
+
+FINDINGS: Final = Hint("", ("findings",))
+ASKED: Final = Hint("", ("asked",))
+
+Test = tuple[int, ...]
+Clause = tuple[Test, ...]
+"""Alternatives."""
+
+
+@dataclass(frozen=True)
+class Screen:
+    """The weakened conditions of `rules` rules. `words` int64[n]; `numbers` float64[m]: constants, then the stack."""
+
+    rules: int
+    hints: tuple[Hint, ...] = ()
+    """What each bit of a payment's hints says."""
+    words: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    numbers: NDArray[np.float64] = field(default_factory=lambda: np.zeros(STACK))
+
+    def candidates(self, features: NDArray[np.float64], amount: float, listed: bool, hints: int) -> list[int]:
+        """The rules that may be true, ascending. For tests and measuring: the hot path asks within its one call."""
+        found: NDArray[np.int64] = np.zeros(max(self.rules, 1), np.int64)
+        count = screen_arrays(self.words, self.numbers, STACK, features, amount, listed, hints, found)
+        return found[:count].tolist()  # type: ignore[no-any-return]
+
+
+EMPTY_SCREEN: Final = Screen(0)
+
+
+class _Weakener:
+    """Turns conditions into clauses and constants."""
+
+    def __init__(self, features: Sequence[str], amount: bool) -> None:
+        self._features = {name: i for i, name in enumerate(features)}
+        self._amount = amount
+        self.hints: list[Hint] = []
+        self.constants: list[float] = []
+
+    def clauses(self, node: Condition, wanted: bool = True) -> list[Clause]:
+        """Clauses that hold wherever the condition is certainly `wanted`; none of them: nothing can be said."""
+        match node:
+            case Not():
+                return self.clauses(node.item, not wanted)
+            case Join():
+                parts = [self.clauses(item, wanted) for item in node.items]
+                if (node.op == "and") == wanted:
+                    return [clause for part in parts for clause in part]
+                # One clause of each alternative: leaving out the others only weakens. Nothing of one: nothing at all.
+                return [tuple(test for part in parts for test in part[0])] if all(parts) else []
+            case Compare():
+                asked = self._asked(node.left, node.right)
+                return [*asked, *self._compare(node, node.op if wanted else _OPPOSITE[node.op])]
+            case In():
+                return [*self._asked(node.value), *(self._among(node.value, node.choices) if wanted else [])]
+            case Truth():
+                return [*self._asked(node.value), *(self._true(node.value) if wanted else [])]
+            case IsNull(Feature() as feature):
+                value = self._value(feature)
+                return [((NULL if wanted else KNOWN, len(value), *value, 0),)]
+            case Member() if wanted:
+                return [((LISTED, 0, 0),)]
+            case Found() if wanted:
+                return self._hint(FINDINGS)
+        return []
+
+    def _compare(self, node: Compare, op: str) -> list[Clause]:
+        if op == "==" and isinstance(node.right, Const) and isinstance(node.right.value, str):
+            return self._among(node.left, (node.right.value,))
+        left, right = self._value(node.left), self._value(node.right)
+        if not left or not right or len(left) > STACK or len(right) > STACK:
+            return []
+        return [((_TESTS[op], len(left), *left, len(right), *right),)]
+
+    def _among(self, value: Value, choices: tuple[object, ...]) -> list[Clause]:
+        texts = tuple(choice for choice in choices if isinstance(choice, str))
+        plain = isinstance(value, Column) and not value.path.startswith(ATTRIBUTE) and len(texts) == len(choices)
+        return self._hint(Hint(value.path, texts)) if plain and texts and isinstance(value, Column) else []
+
+    def _true(self, value: Value) -> list[Clause]:
+        plain = isinstance(value, Column) and not value.path.startswith(ATTRIBUTE)
+        return self._hint(Hint(value.path)) if plain and isinstance(value, Column) else []
+
+    def _asked(self, *values: Value) -> list[Clause]:
+        """A condition on an attribute is neither true nor false without it, unless a default stands in."""
+        return self._hint(ASKED) if any(map(_needs_attribute, values)) else []
+
+    def _hint(self, hint: Hint) -> list[Clause]:
+        if hint not in self.hints:
+            if len(self.hints) >= HINTS_MAX:
+                return []
+            self.hints.append(hint)
+        return [((HINT, 1, self.hints.index(hint), 0),)]
+
+    def _value(self, node: Value) -> Test:
+        """Postfix words, two a step; empty where it cannot be told from numbers."""
+        if node.type == "int" and node.bits > _EXACT_BITS:
+            return ()
+        match node:
+            case Feature():
+                return (FEATURE, self._features[node.name])
+            case Column(path="amount") if self._amount:
+                return (AMOUNT, 0)
+            case Const(value=bool()):
+                return ()
+            case Const(value=int() | float()):
+                self.constants.append(float(node.value))
+                return (CONST, len(self.constants) - 1)
+            case Arith() if node.op in _ARITHMETIC:
+                return self._both(node.left, node.right, _ARITHMETIC[node.op])
+            case Coalesce():
+                return self._both(node.value, node.default, OR_DEFAULT)
+        return ()
+
+    def _both(self, left: Value, right: Value, op: int) -> Test:
+        a, b = self._value(left), self._value(right)
+        return (*a, *b, op, 0) if a and b else ()
+
+
+def _needs_attribute(value: Value) -> bool:
+    match value:
+        case Column():
+            return value.path.startswith(ATTRIBUTE)
+        case Arith():
+            return _needs_attribute(value.left) or _needs_attribute(value.right)
+        case Call():
+            return any(map(_needs_attribute, value.args))
+    return False
+
+
+def make_screen(checked: Sequence[Checked], features: Sequence[str], *, amount: bool) -> Screen:
+    """The screen of these conditions over `features` in their order. `amount`: whether the payment's amount is at hand."""
+    weakener = _Weakener(features, amount)
+    words = [len(checked)]
+    for expression in checked:
+        clauses = weakener.clauses(expression.tree)
+        rule_at = len(words)
+        words.append(0)
+        for clause in clauses:
+            clause_at = len(words)
+            words.append(0)
+            for test in clause:
+                words += test
+            words[clause_at] = len(words)
+        words[rule_at] = len(words)
+    numbers = np.array([*weakener.constants, *[0.0] * STACK])
+    return Screen(len(checked), tuple(weakener.hints), np.array(words, np.int64), numbers)

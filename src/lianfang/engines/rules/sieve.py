@@ -1,0 +1,134 @@
+"""The compiled half of the screen: walks the weakened conditions that `screening` writes down. Bare pointers.
+
+words   rules; for each: where it ends, then clauses; for each: where it ends, then tests
+test    what is asked; words of the left value, that value; words of the right value, that value
+value   backwards (postfix), two words a step: code, argument
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from lianfang.engines.native import pointer
+
+# Tests: what two values are compared by, or what is asked.
+LESS: Final = 0
+AT_MOST: Final = 1
+MORE: Final = 2
+AT_LEAST: Final = 3
+EQUAL: Final = 4
+DIFFERS: Final = 5
+NULL: Final = 6
+KNOWN: Final = 7
+LISTED: Final = 8
+HINT: Final = 9
+# Steps of a value.
+FEATURE: Final = 0
+AMOUNT: Final = 1
+CONST: Final = 2
+ADD: Final = 3
+SUBTRACT: Final = 4
+MULTIPLY: Final = 5
+DIVIDE: Final = 6
+OR_DEFAULT: Final = 7
+
+STACK: Final = 16
+"""Values that one sum may hold at once; longer ones are left out."""
+
+
+@njit(inline="always")
+def _read(words, at, n, numbers, stack, features, amount):
+    """The value whose `n` words begin at `at`. NaN is null."""
+    top = stack - 1
+    i = at
+    while i < at + n:
+        code = words[i]
+        if code == FEATURE:
+            top += 1
+            numbers[top] = features[words[i + 1]]
+        elif code == AMOUNT:
+            top += 1
+            numbers[top] = amount
+        elif code == CONST:
+            top += 1
+            numbers[top] = numbers[words[i + 1]]
+        else:
+            top -= 1
+            a, b = numbers[top], numbers[top + 1]
+            if code == ADD:
+                a += b
+            elif code == SUBTRACT:
+                a -= b
+            elif code == MULTIPLY:
+                a *= b
+            elif code == DIVIDE:
+                a = a / b if b != 0.0 else np.nan
+            elif a != a:
+                a = b
+            numbers[top] = a
+        i += 2
+    return numbers[stack]
+
+
+@njit(inline="always")
+def _holds(test, a, b):
+    if test == MORE:
+        return a > b
+    if test == LESS:
+        return a < b
+    if test == AT_LEAST:
+        return a >= b
+    if test == AT_MOST:
+        return a <= b
+    if test == EQUAL:
+        return a == b
+    if test == DIFFERS:
+        return a < b or a > b
+    return (a != a) == (test == NULL)
+
+
+@njit(cache=True, nogil=True)
+def screen(words, numbers, stack, features, amount, listed, hints, found):
+    """Puts the indices of the rules that may be true into `found`; how many. Bare pointers.
+
+    `stack`: where the constants end in `numbers`. `features` float64, NaN for null; `listed`: any subject is on a list;
+    `hints`: bit i says that hint i is so.
+    """
+    count = 0
+    at = 1
+    for rule in range(words[0]):
+        end = words[at]
+        at += 1
+        possible = True
+        while at < end and possible:
+            clause_end = words[at]
+            at += 1
+            possible = False
+            while at < clause_end and not possible:
+                test = words[at]
+                n = words[at + 1]
+                m = words[at + 2 + n]
+                if test == LISTED:
+                    possible = listed
+                elif test == HINT:
+                    possible = (hints >> words[at + 2]) & 1 == 1
+                else:
+                    a = _read(words, at + 2, n, numbers, stack, features, amount)
+                    b = _read(words, at + 3 + n, m, numbers, stack, features, amount) if m > 0 else 0.0
+                    possible = _holds(test, a, b)
+                at += 3 + n + m
+            at = clause_end
+        at = end
+        if possible:
+            found[count] = rule
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def screen_arrays(words, numbers, stack, features, amount, listed, hints, found):
+    at = numbers.shape[0] - stack
+    return screen(pointer(words), pointer(numbers), at, pointer(features), amount, listed, hints, pointer(found))

@@ -1,0 +1,112 @@
+"""The screen rules out only what is certainly not true; and of ordinary rules it rules out almost all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lianfang.engines.rules import Compiled, compile_rules
+from lianfang.engines.rules.screening import ASKED, FINDINGS, HINTS_MAX, Hint
+from lianfang.engines.rules.sieve import STACK
+from lianfang.wire import Rule
+from tests.engines.expr.reference import Facts, evaluate
+from tests.engines.expr.test_null_logic import ENV, FEATURES, LAYOUT, conditions, facts
+
+
+def rules_of(*texts: str) -> Compiled:
+    made = [Rule(id=f"r{i}", zh="x", en="x", when=text, code="X", points=1) for i, text in enumerate(texts)]
+    return compile_rules(made, ENV)
+
+
+def hinted(hint: Hint, row: Mapping[str, Any]) -> bool:
+    if hint == FINDINGS:
+        return bool(row["surroundings"])
+    if hint == ASKED:
+        return any(value is not None for path, value in row.items() if path.startswith("attributes."))
+    return row[hint.path] in hint.values if hint.values else bool(row[hint.path])
+
+
+def candidates(compiled: Compiled, known: Facts, *, amount: bool = True) -> list[int]:
+    screen = compiled.screen(amount=amount)
+    bits = sum(int(hinted(hint, known.row)) << i for i, hint in enumerate(screen.hints))
+    given_ = known.row["amount"] if amount else math.nan
+    return screen.candidates(np.array(values(known)), float(given_), bool(known.listed), bits)
+
+
+def values(known: Facts) -> list[float]:
+    return [math.nan if (value := known.features[name]) is None else value for name in FEATURES]
+
+
+def plain(**row: Any) -> Facts:
+    blank: dict[str, Any] = dict.fromkeys(LAYOUT) | {"id": "p", "surroundings": (), "amount": 7, "time": 0}
+    return Facts(blank | row, dict.fromkeys(FEATURES, 1.0), {}, {}, None)
+
+
+@given(st.lists(conditions, min_size=1, max_size=5), facts(), st.booleans())
+@settings(max_examples=700, deadline=None)
+def test_whatever_is_true_stays(texts: Sequence[str], known: Facts, amount: bool) -> None:
+    both = [*texts, *(f"not ({text})" for text in texts)]
+    true = {i for i, text in enumerate(both) if evaluate(text, known) is True}
+    assert true <= set(candidates(rules_of(*both), known, amount=amount))
+
+
+@given(st.lists(conditions, min_size=1, max_size=5), facts())
+@settings(max_examples=300, deadline=None)
+def test_running_what_stays_is_running_all(texts: Sequence[str], known: Facts) -> None:
+    compiled = rules_of(*texts)
+    row = tuple(known.row[path] for path in LAYOUT)
+    score = math.nan if known.score is None else known.score
+    some, all_ = compiled.bind_some(LAYOUT), compiled.bind(LAYOUT)
+    which = candidates(compiled, known)
+    found: Any = (known.listed, known.tags, score, 0)
+    assert some(which, row, values(known), *found) == all_(row, values(known), *found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "amount > 8",
+        "f_a > 1 and memo == 'x'",
+        "2 * f_a + 1 > 4",
+        "f_a / 0 > 1",
+        "coalesce(f_b, 0) > 1",
+        "is_null(f_a)",
+        "payee.account in mules and amount > 1",
+        "session.screen_shared or device.rooted",
+        "finding('vpn')",
+        "number('k') > 0",
+        "not flag('k')",
+        "memo in ('x', 'y')",
+        "not (f_a <= 1 or memo == 'z')",
+        "(f_a > 1 and amount > 1) or (f_b > 1 and memo == 'z')",
+    ],
+)
+def test_what_numbers_or_hints_deny_is_screened_out(text: str) -> None:
+    assert candidates(rules_of(text), plain()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not (payee.account in mules)",
+        "starts_with(payer.account, 'x')",
+        "tag(payee.account).severity > 1",
+        "amount > 1 or starts_with(memo, 'x')",
+        "score > 0.5",
+        "+".join(["f_a"] * (STACK + 3)) + " > 100",
+    ],
+)
+def test_what_they_cannot_tell_stays(text: str) -> None:
+    assert candidates(rules_of(text), plain()) == [0]
+
+
+def test_more_hints_than_there_are_bits_are_left_out() -> None:
+    compiled = rules_of(*(f"memo == 'w{i}'" for i in range(HINTS_MAX + 3)))
+    assert len(compiled.screen(amount=True).hints) == HINTS_MAX
+    assert candidates(compiled, plain()) == [HINTS_MAX, HINTS_MAX + 1, HINTS_MAX + 2]
