@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Lookup
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from lianfang.engines.scoring import NoModel, Scorer
 from lianfang.infra.history import FRAUD, GENUINE, UNKNOWN, HistoryBatch, HistoryReport, Mapping, read_history
 from lianfang.kernel.instant import DAY
 from lianfang.services.decide import Judged, Replayer, RuleBook, hot_path
+from lianfang.services.decide.facts import HINTS
 from lianfang.services.decide.policy import UNSURE_TEXTS
 from lianfang.wire import SEVERITY
 
@@ -171,14 +173,15 @@ def replay(job: Replay, progress: Callable[[int], None] | None = None) -> Replay
     hot = hot_path(job.book, REPLAY_KEY, memory_bytes=MEMORY_BYTES, ids_remembered=job.ids_remembered)
     replayer = Replayer(job.book, hot, job.scorer)
     collector = _Collector(job.book, job.truth)
-    wanted = list(dict.fromkeys((*job.book.layout, "currency", "card")))
+    plain = job.book.layout[: job.book.layout.index(HINTS)]  # a replay runs all rules: it needs no hints
+    wanted = list(dict.fromkeys((*plain, "currency", "card")))
     counted = repeated = timed = read = 0
     began = None
     with _calm(), Trace.to(job.trace, job.book.plan.names) as trace:
         for batch in read_history(job.history, job.mapping, wanted, progress=progress, report=report):
             left = batch.rows if job.limit is None else min(batch.rows, job.limit - read)
             read += left
-            rows = list(zip(*[batch.columns[path] for path in job.book.layout], strict=True))
+            rows = list(zip(*[batch.columns[path] for path in plain], repeat(0), strict=False))
             times = np.array(batch.columns["time"], np.int64)[:left]
             for place, judge in _runs(times, job):
                 if not judge:
