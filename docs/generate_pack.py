@@ -17,7 +17,8 @@ What a node decides by until it is given rules of its own: {rules} rules in {pac
 parameters, {warnings} warnings. Made from the files in `src/lianfang/app/starter`; `lianfang rules test` runs their examples.
 
 **A hit says that a payment looks like a pattern, and is to be verified (待核实). It is never a finding of crime.** Every
-number here is to be back-tested on your own payments (`lianfang replay`) before you rely on it. No rule fires on the words of
+number here is to be back-tested on your own payments (`lianfang replay`) before you rely on it; what they are worth on
+made-up payments: [pack-worth.md](pack-worth.md). No rule fires on the words of
 a memo or a name alone, nor on the kind of payment or a new payee alone: a test walks every condition and proves it.
 
 Marks of sources: "facts.md" are the field notes that the project began with; [V] was read in a stored file, [X] in an
