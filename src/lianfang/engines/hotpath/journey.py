@@ -182,6 +182,8 @@ class HotPath:
         self._hashes: NDArray[np.uint64] = np.zeros(len(self.fields), np.uint64)
         self._places = np.array([self.fields.index(path) for path in LIST_PATHS], np.int64)
         self._kinds = np.array([SUBJECT_KINDS.index(SUBJECTS[path]) + 1 for path in LIST_PATHS], np.int64)
+        self._numbers = self.state.numbers.data
+        """The integers of the payment in hand; set item by item at half the cost of an array's."""
         self._context: NDArray[np.int64] = np.zeros(_WORDS, np.int64)
         self._wire()
 
@@ -246,9 +248,10 @@ class HotPath:
 
         `hints`: of the screen in force.
         """
-        own = self.state.numbers
-        for i, number in enumerate(numbers):
+        own, i = self._numbers, 0
+        for number in numbers:
             own[i] = number
+            i += 1  # noqa: SIM113 - `enumerate` costs more than this
         before: int = _journey(text, self._context, seq, at, mask, hints)
         if before == FRESH:
             self.listed = self.full = False
