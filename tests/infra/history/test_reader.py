@@ -112,6 +112,12 @@ def test_labels_and_when_they_became_known(tmp_path: Path) -> None:
     assert batch.extra == {"label_kind": ["scam", None, None], "customer": [0, 1, 2]}
 
 
+def test_a_kind_of_fraud_that_is_a_number_is_read_as_text(tmp_path: Path) -> None:
+    path = _write(tmp_path / "t.parquet", _table(fraud=[1, 0, 1], why=[3, None, 12]))
+    label = {"column": "fraud", "fraud": [1], "kind": "why", "known_after": "7d"}
+    assert _one(path, _mapping(label=label), ["time"]).extra == {"label_kind": ["3", None, "12"]}
+
+
 def test_a_label_never_known_is_never(tmp_path: Path) -> None:
     path = _write(tmp_path / "t.parquet", _table(fraud=["Y", "N", "?"], known=[AT, None, AT]))
     label = {"column": "fraud", "fraud": ["Y"], "genuine": ["n"], "known_at": "known", "timezone": "UTC"}

@@ -286,7 +286,9 @@ def _labels(
         elif not genuine or folded in genuine:
             table[i] = GENUINE
     if label.kind is not None:
-        extra["label_kind"] = plain(batch.column(label.kind))
+        names, of_rows = words_of(batch.column(label.kind))
+        texts = [*plain(names), None]
+        extra["label_kind"] = [texts[place] for place in of_rows.tolist()]
     known_at: NDArray[np.int64] | None = None
     if label.known_after is not None:
         # A row without a time is a bad row: what stands in for it here is dropped with it.
