@@ -92,23 +92,22 @@ def part_costs(root: Path, entries: int, accounts: int, count: int = 40_000) -> 
     masks = [book.mask(row) for row in rows]
     numbers = [book.numbers(row) for row in rows]
     lists, hot.lists = hot.lists, EMPTY_TABLE
-    seen: list[tuple[NDArray[np.float64], list[float]]] = []
+    seen: list[NDArray[np.float64]] = []
 
     def step(i: int) -> None:
         hot.step(texts[i], i + 1, now + i, masks[i], numbers[i])
-        values = hot.features.tolist()
         if i < KEPT:
-            seen.append((hot.features.copy(), values))
+            seen.append(hot.features.copy())
 
     features_us = _us(step, count)
     hot.lists = lists
     amount, nan = book.layout.index("amount"), float("nan")
 
     def judge(i: int) -> None:
-        row, (features, values) = rows[i % KEPT], seen[i % KEPT]
+        row, features = rows[i % KEPT], seen[i % KEPT]
         which = book.screen.candidates(features, row[amount], False, row[-1])
-        if which:
-            book.evaluate_some(which, row, values, {}, {}, nan, now)
+        if which:  # as the decider does: only then are the features made into Python's numbers
+            book.evaluate_some(which, row, features.tolist(), {}, {}, nan, now)
 
     rules_us = _us(judge, count)
     return [

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lianfang.engines.hotpath import FRESH, HotPath, Steps
 from lianfang.engines.hotpath.journey import LIST_PATHS
 from lianfang.engines.rules import NO_HITS, Hits
-from lianfang.engines.scoring import Scorer
+from lianfang.engines.scoring import NoModel, Scorer
 from lianfang.kernel import limits
 from lianfang.kernel.errors import ConflictError, EvidenceError, InputError, TooLargeError
 from lianfang.kernel.instant import SECOND
@@ -81,6 +81,8 @@ class Decider:
         self.hot = hot
         self.journal = journal
         self.scorer = scorer
+        self._scores = not isinstance(scorer, NoModel)
+        """Whether there is a model, which reads the features of every payment."""
         self.counters: Counter[str] = Counter()
         self.rule_hits: Counter[str] = Counter()
         self._ticks = ticks
@@ -145,7 +147,8 @@ class Decider:
         before = hot.step(self._text(row), seq, at, book.mask(row), book.numbers(row), row[-1])
         if before != FRESH:
             return self._again(before, payment)
-        features = hot.features.tolist()
+        wanted = hot.candidates is None or hot.candidates or self._scores
+        features = hot.features.tolist() if wanted else []
         action, reasons, score, points, shadow = self.judge(row, features, at, late=late)
         if reasons or shadow or score == score:
             answer = self._answers.full(payment.id, now, seq, action, reasons, score, points, shadow)
@@ -179,12 +182,12 @@ class Decider:
         names = _names(listed) if listed else NO_LISTS
         score = self.scorer(features)
         hits = NO_HITS
-        if not late:
+        which = self.hot.candidates
+        if not late and (which is None or which):
             began = self._ticks()
-            which = self.hot.candidates
             if which is None or len(which) > SOME_MAX:
                 hits = book.evaluate(row, features, names, NO_TAGS, score, at)
-            elif which:
+            else:
                 hits = book.evaluate_some(which, row, features, names, NO_TAGS, score, at)
             if self._ticks() - began > self._budget_ns:
                 self._overrun(book, row, features, names, score, at)
