@@ -12,7 +12,7 @@ import pytest
 
 from lianfang.infra.journal import DECISION, NOTE, JournalWriter, Record, verify
 from lianfang.infra.journal.ahead import Ahead, Blank
-from lianfang.infra.journal.files import segment_list, segment_path
+from lianfang.infra.journal.files import OsFiles, segment_list, segment_path
 from lianfang.infra.journal.format import unpack_segment_header
 from lianfang.infra.journal.lanes import Job
 from lianfang.infra.journal.native import NativeLane
@@ -344,3 +344,29 @@ def test_the_native_lane_says_which_error_stopped_it(tmp_path: Path) -> None:
 
     assert asyncio.run(errors()) == [errno.EBADF, errno.ENOSPC, errno.ENOENT, None, None]
     assert (tmp_path / "z").read_bytes() == b"a\0\0hello!"
+
+
+def test_the_native_lane_writes_whole_pages_directly_and_all_else_through_the_cache(tmp_path: Path) -> None:
+    """A second file stands in for the direct descriptor, to tell which of the two was used."""
+
+    async def write() -> None:
+        lane = NativeLane(asyncio.get_running_loop(), lambda why: None)
+        direct, fd = OsFiles().open_direct(path), os.open(path, os.O_RDWR)
+        elsewhere = os.open(tmp_path / "elsewhere", os.O_RDWR | os.O_CREAT)
+        for job in (
+            Job(fd, b"a" * 4096, 0, None, direct),
+            Job(fd, b"b" * 100, 4096, None, elsewhere),
+            Job(fd, b"c" * 4096, 8192, None, elsewhere),
+        ):
+            lane.submit(job)
+            assert lane.wait() is None
+        lane.close()
+        for one in (direct, fd, elsewhere):
+            if one >= 0:
+                os.close(one)
+
+    path = tmp_path / "segment"
+    path.write_bytes(bytes(3 * 4096))
+    asyncio.run(write())
+    assert path.read_bytes() == b"a" * 4096 + b"b" * 100 + bytes(2 * 4096 - 100)
+    assert (tmp_path / "elsewhere").read_bytes() == bytes(8192) + b"c" * 4096, "whole pages went the direct way"
