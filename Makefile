@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_EXTRAS := $(VENV)/.ready-extras
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -22,10 +23,16 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
+# Spark and CatBoost are large and optional: only the tests install them.
+$(READY_EXTRAS): $(READY) requirements.extras.lock
+	@echo "Setting up what only the tests need: Spark and CatBoost (once; a minute or two) ..."
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.extras.lock
+	@touch $(READY_EXTRAS)
+
 run: $(READY)
 	@$(BIN)/lianfang demo
 
-test: $(READY)
+test: $(READY_EXTRAS)
 	@$(BIN)/python -m pytest
 
 check: $(READY)
@@ -46,6 +53,9 @@ lock:
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
 	@build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--extra dev pyproject.toml requirements.build.in -o requirements.lock
+	@build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--extra dev --extra spark --extra catboost pyproject.toml requirements.build.in -c requirements.lock \
+		-o requirements.extras.lock
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache
