@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lianfang.engines.rules import Compiled, compile_rules
-from lianfang.engines.rules.screening import ASKED, FINDINGS, HINTS_MAX, Hint
+from lianfang.engines.rules.screening import ASKED, FINDINGS, HINTS_MAX, TAGGED, Hint
 from lianfang.engines.rules.sieve import STACK
 from lianfang.wire import Rule
 from tests.engines.expr.reference import Facts, evaluate
@@ -32,9 +32,13 @@ def hinted(hint: Hint, row: Mapping[str, Any]) -> bool:
     return row[hint.path] in hint.values if hint.values else bool(row[hint.path])
 
 
+def tagged(hint: Hint, known: Facts) -> bool:
+    return bool(known.tags) if hint == TAGGED else hinted(hint, known.row)
+
+
 def candidates(compiled: Compiled, known: Facts, *, amount: bool = True) -> list[int]:
     screen = compiled.screen(amount=amount)
-    bits = sum(int(hinted(hint, known.row)) << i for i, hint in enumerate(screen.hints))
+    bits = sum(int(tagged(hint, known)) << i for i, hint in enumerate(screen.hints))
     given_ = known.row["amount"] if amount else math.nan
     return screen.candidates(np.array(values(known)), float(given_), bool(known.listed), bits)
 
@@ -96,7 +100,6 @@ def test_what_numbers_or_hints_deny_is_screened_out(text: str) -> None:
     [
         "not (payee.account in mules)",
         "starts_with(payer.account, 'x')",
-        "tag(payee.account).severity > 1",
         "amount > 1 or starts_with(memo, 'x')",
         "score > 0.5",
         "+".join(["f_a"] * (STACK + 3)) + " > 100",
@@ -110,3 +113,9 @@ def test_more_hints_than_there_are_bits_are_left_out() -> None:
     compiled = rules_of(*(f"memo == 'w{i}'" for i in range(HINTS_MAX + 3)))
     assert len(compiled.screen(amount=True).hints) == HINTS_MAX
     assert candidates(compiled, plain()) == [HINTS_MAX, HINTS_MAX + 1, HINTS_MAX + 2]
+
+
+def test_without_any_tag_a_rule_on_tags_is_ruled_out() -> None:
+    rules = rules_of("tag(payee.account).severity >= 3", 'tag(payee.account).category == "mule" or amount > 100')
+    assert candidates(rules, plain()) == []
+    assert candidates(rules, plain(amount=101)) == [1]

@@ -1,14 +1,16 @@
-"""The form that allowed payments are answered with gives the encoder's own bytes."""
+"""The forms that payments are answered with give the encoder's own bytes."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lianfang.kernel.instant import moment
 from lianfang.services.decide.answer import Answers
+from lianfang.services.decide.challenge import NO_CHALLENGES
 from lianfang.wire import Decision, Reason, Versions, read_decision, write
 
 LAST = 253_402_300_799_999_999
@@ -46,3 +48,43 @@ def test_a_system_reason_makes_an_answer_unsure() -> None:
     ]
     assert [d.unsure for d in made] == [True, False, False, False]
     assert (made[0].score, made[0].points, made[0].shadow) == (0.5, 3, ("s",))
+
+
+WARNED = Reason(code="W", source="rule", name="w", zh="甲", en="a", points=7, action="challenge")
+DOUBT = Reason(code="D", source="system", name="d", zh="疑", en="doubt", action="hold")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    asked=st.lists(
+        st.tuples(
+            ids,
+            times,
+            st.sampled_from([(), (WARNED,), (WARNED, DOUBT)]),
+            st.sampled_from(["allow", "challenge", "hold", "block"]),
+            st.integers(0, 3),
+            st.sampled_from([(), ("s",), ("s", "t")]),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_an_answer_that_repeats_is_what_the_encoder_writes(asked: list[Any]) -> None:
+    versions = Versions(rules="r", lists="l", features="f", model=None)
+    answers = Answers(versions)
+    for i, (payment_id, now, reasons, action, points, shadow, anew) in enumerate(asked):
+        decision = Decision(
+            payment_id=payment_id,
+            action=action,
+            reasons=reasons,
+            points=points,
+            unsure=DOUBT in reasons,
+            shadow=shadow,
+            challenge=NO_CHALLENGES.of(action, reasons),
+            decided_at=moment(now),
+            seq=i,
+            versions=versions,
+        )
+        again = (*reasons,) if anew else reasons
+        assert answers.full(payment_id, now, i, action, again, math.nan, points, shadow) == write(decision)

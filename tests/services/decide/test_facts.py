@@ -8,9 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lianfang.engines.rules.screening import ASKED, FINDINGS, TAGGED, Hint
 from lianfang.kernel.errors import InputError
 from lianfang.kernel.instant import instant
 from lianfang.services.decide import flattener
+from lianfang.services.decide.facts import HINTS
 from lianfang.wire import Payment, catalogue, read_payment
 from tests.services.decide.twins import NOW, payment
 from tests.wire import strategies
@@ -72,3 +74,40 @@ def test_a_payment_with_some_of_the_attributes_asked_for_has_those_and_null_for_
     assert made(read_payment(plain % b"{}")) == ("p", None, None, None, ())
     assert made(read_payment(plain % b'{"b":2,"z":1}')) == ("p", None, 2.0, None, ())
     assert made(read_payment(plain % b'{"a":"x","b":true,"c":false}')) == ("p", "x", None, False, ())
+
+
+HINTED = (
+    Hint("kind", ("transfer", "crypto")),
+    TAGGED,
+    Hint("channel", ("web",)),
+    Hint("session.screen_shared"),
+    FINDINGS,
+    Hint("kind", ("crypto", "card")),
+    ASKED,
+    Hint("merchant.category", ("7995",)),
+)
+
+
+def said(one: Payment, layout: list[str], others: list[str]) -> list[Hint]:
+    bits = flattener([*layout, HINTS], HINTED, others)(one)[-1]
+    return [hint for i, hint in enumerate(HINTED) if bits >> i & 1]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(one=strategies.of(Payment), inside=st.booleans())
+def test_hints_say_what_the_payment_is_whether_the_attribute_asked_for_is_in_the_row_or_not(
+    one: Payment, inside: bool
+) -> None:
+    attributes = ["attributes.a:number"]
+    told = said(one, ["id", *(attributes if inside else [])], [] if inside else attributes)
+    so = {
+        HINTED[0]: one.kind in ("transfer", "crypto"),
+        TAGGED: False,
+        HINTED[2]: one.channel == "web",
+        HINTED[3]: bool(one.session.screen_shared),
+        FINDINGS: bool(one.surroundings),
+        HINTED[5]: one.kind in ("crypto", "card"),
+        ASKED: "a" in one.attributes,
+        HINTED[7]: one.merchant.category == "7995",
+    }
+    assert told == [hint for hint, true in so.items() if true]

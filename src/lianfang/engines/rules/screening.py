@@ -32,6 +32,7 @@ from lianfang.engines.expr.tree import (
     Join,
     Member,
     Not,
+    Tag,
     Truth,
     Value,
 )
@@ -70,7 +71,7 @@ ATTRIBUTE: Final = "attributes."
 class Hint(NamedTuple):
     """Of a payment: the bool or text at `path` is true, or one of `values`; an empty path: it has what is asked for.
 
-    `findings`: any finding about the surroundings. `asked`: any attribute that the rules read.
+    `findings`: any finding about the surroundings. `asked`: any attribute that the rules read. `tagged`: any shared tag.
     """
 
     path: str
@@ -79,6 +80,7 @@ class Hint(NamedTuple):
 
 FINDINGS: Final = Hint("", ("findings",))
 ASKED: Final = Hint("", ("asked",))
+TAGGED: Final = Hint("", ("tagged",))
 
 Test = tuple[int, ...]
 Clause = tuple[Test, ...]
@@ -159,8 +161,9 @@ class _Weakener:
         return self._hint(Hint(value.path)) if plain and isinstance(value, Column) else []
 
     def _asked(self, *values: Value) -> list[Clause]:
-        """A condition on an attribute is neither true nor false without it, unless a default stands in."""
-        return self._hint(ASKED) if any(map(_needs_attribute, values)) else []
+        """A condition on an attribute or a tag is neither true nor false without it, unless a default stands in."""
+        needed = [hint for hint in (ASKED, TAGGED) if any(_needs(hint, value) for value in values)]
+        return [clause for hint in needed for clause in self._hint(hint)]
 
     def _hint(self, hint: Hint) -> list[Clause]:
         if hint not in self.hints:
@@ -194,14 +197,16 @@ class _Weakener:
         return (*a, *b, op, 0) if a and b else ()
 
 
-def _needs_attribute(value: Value) -> bool:
+def _needs(hint: Hint, value: Value) -> bool:
     match value:
         case Column():
-            return value.path.startswith(ATTRIBUTE)
+            return hint == ASKED and value.path.startswith(ATTRIBUTE)
+        case Tag():
+            return hint == TAGGED
         case Arith():
-            return _needs_attribute(value.left) or _needs_attribute(value.right)
+            return _needs(hint, value.left) or _needs(hint, value.right)
         case Call():
-            return any(map(_needs_attribute, value.args))
+            return any(_needs(hint, each) for each in value.args)
     return False
 
 

@@ -42,6 +42,10 @@ class RuleBook:
     lists: ListBook
     layout: tuple[str, ...]
     flatten: Flatten
+    brief: Flatten
+    """The beginning of the row, and the hints after it: what is read of every payment."""
+    rest: Flatten
+    """What of the row is only read where a rule runs: `brief(p)[:-1] + rest(p)` is the row, without hints."""
     evaluate: Evaluate
     evaluate_some: EvaluateSome
     screen: Screen
@@ -107,7 +111,8 @@ def rule_book(
     named = lists.names | frozenset(known_lists)
     compiled = compile_rules(in_force(ruleset), environment(ruleset, named)).without(quarantined)
     filters = [check(text, Environment()) for text in plan.filters]
-    layout = _layout(plan, compiled, filters)
+    first, rest = _layout(plan, compiled, filters)
+    layout = (*first, *rest, HINTS)
     screen = compiled.screen(amount="amount" in plan.integers)
     return RuleBook(
         ruleset=ruleset,
@@ -117,6 +122,8 @@ def rule_book(
         lists=lists,
         layout=layout,
         flatten=flattener(layout, screen.hints),
+        brief=flattener((*first, HINTS), screen.hints, rest),
+        rest=flattener((*rest, HINTS)),
         evaluate=compiled.bind(layout),
         evaluate_some=compiled.bind_some(layout),
         screen=screen,
@@ -137,12 +144,12 @@ def hot_path(book: RuleBook, key: Any, *, memory_bytes: int, ids_remembered: int
     return hot
 
 
-def _layout(plan: Plan, compiled: Compiled, filters: Sequence[Any]) -> tuple[str, ...]:
-    """id and time first, then whatever anything reads, the hints last."""
-    wanted = dict.fromkeys(("id", "time", "amount", *plan.fields, *plan.integers, *LIST_PATHS, *compiled.paths))
+def _layout(plan: Plan, compiled: Compiled, filters: Sequence[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """id and time first, then whatever is read of every payment; what only rules read."""
+    wanted = dict.fromkeys(("id", "time", "amount", *plan.fields, *plan.integers, *LIST_PATHS))
     for one in filters:
         wanted |= dict.fromkeys(one.paths)
-    return (*wanted, HINTS)
+    return tuple(wanted), tuple(path for path in compiled.paths if path not in wanted)
 
 
 def _numbers(places: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[int, ...]]:

@@ -38,6 +38,9 @@ SETTLED_MAX: Final = 8_192
 """Sets of rules whose outcome is kept instead of settled again."""
 SOME_MAX: Final = 24
 """So many rules are run one by one; more, all together: a call each costs more than the rest of them."""
+FEW: Final = 6
+"""So many rules read features one by one; for more, all are made into numbers at once."""
+NO_FEATURES: Final[tuple[float, ...]] = ()
 SLOW_TIMES: Final = 3
 """A rule is quarantined when it was too slow so many times in a row."""
 NO_TAGS: Final[dict[str, tuple[str | None, int | None, int | None]]] = {}
@@ -136,7 +139,7 @@ class Decider:
         book, hot, journal = self.book, self.hot, self.journal
         if len(raw) > limits.PAYMENT_BYTES_MAX:
             raise TooLargeError(f"a payment has at most {limits.PAYMENT_BYTES_MAX} bytes", "$")
-        row = book.flatten(payment)
+        row = book.brief(payment)
         at = row[self._at]
         if at > now + _SKEW:
             raise InputError(
@@ -147,9 +150,10 @@ class Decider:
         before = hot.step(self._text(row), seq, at, book.mask(row), book.numbers(row), row[-1])
         if before != FRESH:
             return self._again(before, payment)
-        wanted = hot.candidates is None or hot.candidates or self._scores
-        features = hot.features.tolist() if wanted else []
-        action, reasons, score, points, shadow = self.judge(row, features, at, late=late)
+        which = hot.candidates
+        if which is None or which:
+            row = row[:-1] + book.rest(payment)
+        action, reasons, score, points, shadow = self.judge(row, self._read(), at, late=late)
         if reasons or shadow or score == score:
             answer = self._answers.full(payment.id, now, seq, action, reasons, score, points, shadow)
         else:
@@ -161,7 +165,14 @@ class Decider:
             self._forgive()
         return seq, answer
 
-    def judge(self, row: Row, features: list[float], at: int, *, late: bool = False) -> Judgement:
+    def _read(self) -> Sequence[float]:
+        """The features as Python's numbers: all, or each when it is asked for, or none that anything reads."""
+        which = self.hot.candidates
+        if self._scores or which is None or len(which) > FEW:
+            return self.hot.features.tolist()  # type: ignore[no-any-return]
+        return self.hot.features.data if which else NO_FEATURES
+
+    def judge(self, row: Row, features: Sequence[float], at: int, *, late: bool = False) -> Judgement:
         """What is to be answered to the payment just stepped. Never raises: an engine's fault is an unsure answer."""
         try:
             return self._judge(self.book, row, features, at, late)
@@ -170,8 +181,9 @@ class Decider:
             doubt = unsure_reason("engine-error", self.book.policy)
             return doubt.action or "challenge", (doubt,), math.nan, 0, ()
 
-    def _judge(self, book: RuleBook, row: Row, features: list[float], at: int, late: bool) -> Judgement:
-        doubts, known = self._standing, self._settled  # of this book: the profile may put another in force
+    def _judge(self, book: RuleBook, row: Row, features: Sequence[float], at: int, late: bool) -> Judgement:
+        standing, known = self._standing, self._settled  # of this book: the profile may put another in force
+        doubts = standing
         if self.hot.full:
             self.counters["features_full"] += 1
             doubts = (*doubts, unsure_reason("features-full", book.policy))
@@ -193,11 +205,14 @@ class Decider:
                 self._overrun(book, row, features, names, score, at)
         if hits is NO_HITS and not listed and not doubts and not score >= self._least_score:
             return "allow", (), score, 0, ()
-        shadow = tuple(book.compiled.rules[i].id for i in hits.shadow)
-        if not (listed or doubts or hits.failed or score == score):  # by rules alone: the same rules, the same outcome
-            action, ordered, points = known.get(hits.fired) or _settle_rules(book, hits.fired, known)
+        shadow = tuple([book.compiled.rules[i].id for i in hits.shadow])
+        if not (listed or doubts is not standing or hits.failed or score == score):
+            # By rules alone, besides what always holds: the same rules, the same outcome.
+            action, ordered, points = known.get(hits.fired) or _settle_rules(book, hits.fired, standing, known)
             for i in hits.fired:
                 self.rule_hits[book.reasons[i].name] += 1
+            for reason in standing:
+                self.rule_hits[reason.name] += 1
             return action, ordered, score, points, shadow
         if hits.failed:
             doubts = (*doubts, *self._failures(book, hits))
@@ -223,7 +238,13 @@ class Decider:
         return tuple(unsure_reason("rule-failed", book.policy, rule.id) for rule in failed if rule.mode == "live")
 
     def _overrun(
-        self, book: RuleBook, row: Row, features: list[float], names: dict[str, frozenset[str]], score: float, at: int
+        self,
+        book: RuleBook,
+        row: Row,
+        features: Sequence[float],
+        names: dict[str, frozenset[str]],
+        score: float,
+        at: int,
     ) -> None:
         """The rules took too long. If that is no accident, find the slow one; slow several times, it is taken out."""
         self.counters["rule_overruns"] += 1
@@ -297,10 +318,12 @@ class Decider:
         self.use(rule_book(self.book.ruleset, self.book.lists, self.book.known_lists))
 
 
-def _settle_rules(book: RuleBook, fired: tuple[int, ...], known: dict[tuple[int, ...], Settled]) -> Settled:
+def _settle_rules(
+    book: RuleBook, fired: tuple[int, ...], standing: tuple[Reason, ...], known: dict[tuple[int, ...], Settled]
+) -> Settled:
     if len(known) >= SETTLED_MAX:
         known.clear()
-    known[fired] = settled = settle(book.policy, [book.reasons[i] for i in fired], math.nan)
+    known[fired] = settled = settle(book.policy, [*(book.reasons[i] for i in fired), *standing], math.nan)
     return settled
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from lianfang.engines.rules.screening import ASKED, FINDINGS, Hint
+from lianfang.engines.rules.screening import ASKED, TAGGED, Hint
 from lianfang.kernel.errors import InputError
 from lianfang.wire import Payment, catalogue
 
@@ -21,23 +21,26 @@ HINTS = "hints"
 """The column, always the last, of the bits that the screen of the rules reads."""
 
 
-def flattener(layout: Sequence[str], hints: Sequence[Hint] = ()) -> Flatten:
+def flattener(layout: Sequence[str], hints: Sequence[Hint] = (), others: Sequence[str] = ()) -> Flatten:
     """A function from a payment to its row. Times become microseconds, missing values None.
 
-    With the column `HINTS` in the layout, bit i of it says that hint i is so.
+    With the column `HINTS` in the layout, bit i of it says that hint i is so; `others`: columns that are not in the row, but
+    hinted at. A payment has no shared tags yet: `TAGGED` is never said.
     """
-    read = [*layout, *(hint.path for hint in hints)]
+    told = HINTS in layout
+    read = [*layout, *(hint.path for hint in hints if told)]
     parts = sorted({path.split(".")[0] for path in read if "." in path and not path.startswith(ATTRIBUTE)})
-    head = [f"    {part} = p.{part}" for part in parts]
-    if HINTS in layout:
-        head.append("    hints = 0")
-        head += [f"    if {_hinted(hint)}: hints |= {1 << i}" for i, hint in enumerate(hints) if hint != ASKED]
     values = ", ".join(_value(path) for path in layout)
-    asked = frozenset(path.removeprefix(ATTRIBUTE).rpartition(":")[0] for path in layout if path.startswith(ATTRIBUTE))
+    asked = frozenset(
+        path.removeprefix(ATTRIBUTE).rpartition(":")[0] for path in (*layout, *others) if _attribute(path)
+    )
+    choices: dict[str, dict[str, int]] = {}
+    head = [f"    {part} = p.{part}" for part in parts]
+    head += _hinting(hints, choices) if told else []
     if asked:  # most payments have none of the attributes that rules ask for: one test instead of a call for each
-        bare = ", ".join("None" if path.startswith(ATTRIBUTE) else _value(path) for path in layout)
+        bare = ", ".join("None" if _attribute(path) else _value(path) for path in layout)
         head.append(f"    if _asked.isdisjoint(p.attributes): return ({bare},)")
-        if ASKED in hints:
+        if told and ASKED in hints:
             head.append(f"    hints |= {1 << list(hints).index(ASKED)}")
     source = "\n".join(["def flatten(p):", *head, f"    return ({values},)"])
     scope: dict[str, Any] = {
@@ -47,19 +50,34 @@ def flattener(layout: Sequence[str], hints: Sequence[Hint] = ()) -> Flatten:
         "_number": _attribute_number,
         "_flag": _attribute_flag,
         "_codes": _codes,
+        **choices,
     }
     exec(compile(source, "<facts>", "exec"), scope)  # noqa: S102 - paths of our own catalogue only
     made: Flatten = scope["flatten"]
     return made
 
 
-def _hinted(hint: Hint) -> str:
-    if hint == FINDINGS:
-        return "p.surroundings"
-    access = hint.path if "." in hint.path else f"p.{hint.path}"
-    if not hint.values:
-        return access
-    return f"{access} == {hint.values[0]!r}" if len(hint.values) == 1 else f"{access} in {set(hint.values)!r}"
+def _hinting(hints: Sequence[Hint], choices: dict[str, dict[str, int]]) -> list[str]:
+    """Statements that make `hints`. What is asked of one text is one look into a table, put into `choices`."""
+    lines = []
+    tables: dict[str, str] = {}
+    for i, hint in enumerate(hints):
+        if hint.path and hint.values:
+            table = choices.setdefault(tables.setdefault(hint.path, f"_bits{len(tables)}"), {})
+            for value in hint.values:
+                table[value] = table.get(value, 0) | 1 << i
+        elif hint not in (ASKED, TAGGED):
+            lines.append(f"    if {_access(hint.path) if hint.path else 'p.surroundings'}: hints |= {1 << i}")
+    looks = " | ".join(f"{table}.get({_access(path)}, 0)" for path, table in tables.items())
+    return [f"    hints = {looks or '0'}", *lines]
+
+
+def _attribute(path: str) -> bool:
+    return path.startswith(ATTRIBUTE)
+
+
+def _access(path: str) -> str:
+    return path if "." in path else f"p.{path}"
 
 
 def _value(path: str) -> str:
@@ -67,13 +85,13 @@ def _value(path: str) -> str:
         return "hints"
     if path == SURROUNDINGS:
         return "(_codes(p) if p.surroundings else ())"
-    if path.startswith(ATTRIBUTE):
+    if _attribute(path):
         name, _, kind = path.removeprefix(ATTRIBUTE).rpartition(":")
         return f"_{kind}(p.attributes, {name!r})"
     field = catalogue().get(path)
     if field is None:
         raise InputError(f"{path!r} is not a field of a payment")
-    access = path if "." in path else f"p.{path}"
+    access = _access(path)
     if field.type != "time":
         return access
     return f"(_us({access}) if {access} is not None else None)" if field.nullable else f"_us({access})"
