@@ -8,6 +8,7 @@ it the decider, for 6 to 8 ms.
 from __future__ import annotations
 
 import errno
+import math
 import mmap
 import threading
 import time
@@ -23,7 +24,11 @@ _STEP_BYTES: Final = 256 << 10
 _PAUSE_S: Final = 0.0125
 """Between steps, so that the commits of the living segment find the disk's queue short: 20 MB/s, three times that when
 few blanks are left, and no pause when one is waited for. Filled at 100 MB/s, commits waited 10 to 100 ms behind it."""
-_ZEROS: Final = memoryview(mmap.mmap(-1, _STEP_BYTES))
+_LEAD: Final = 2.0
+"""But filled at least so many times as fast as blanks are taken: a busy journal would else wait for each."""
+_STEP_BYTES_MAX: Final = 2 << 20
+"""Written at once when behind: after each step the thread waits up to 5 ms for the interpreter's lock of a busy decider."""
+_ZEROS: Final = memoryview(mmap.mmap(-1, _STEP_BYTES_MAX))
 """Begins on a page, as O_DIRECT asks."""
 
 
@@ -49,6 +54,9 @@ class Ahead:
         self._wanted = keep
         self._needed = False
         self._number = 0
+        self._taken_s = -math.inf
+        self._apart_s = math.inf
+        """When a blank was last taken, and how long after the one before."""
         self._closed = False
         self._turn = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -68,6 +76,8 @@ class Ahead:
             if self._ready:
                 blank = self._ready.popleft()
                 self._needed = False
+                now = time.monotonic()
+                self._apart_s, self._taken_s = now - self._taken_s, now
                 self._ask(self._keep)
                 return blank
             error, self._error = self._error, None
@@ -137,12 +147,22 @@ class Ahead:
         return blank
 
     def _fill(self, blank: Blank, pause_s: float) -> None:
-        for offset in range(0, blank.size, _STEP_BYTES):
-            zeros = _ZEROS[: blank.size - offset]
+        began, offset, step = time.monotonic(), 0, _STEP_BYTES
+        while offset < blank.size:
+            zeros = _ZEROS[: min(step, blank.size - offset)]
             if blank.direct < 0 or not _wrote_directly(self._files, blank.direct, zeros, offset):
                 write_all(self._files, blank.fd, zeros, offset)
-            if pause_s and not self._needed:
-                self._pause(pause_s if 2 * len(self._ready) >= self._keep else pause_s / 3)
+            offset += len(zeros)
+            if not pause_s or self._needed:
+                step = _STEP_BYTES_MAX
+                continue
+            now = time.monotonic()
+            bytes_per_s = _LEAD * blank.size / max(self._apart_s, now - self._taken_s)  # the busy time may be over
+            behind = int((now - began) * bytes_per_s) - offset
+            step = min(max(behind // PAGE_BYTES * PAGE_BYTES, _STEP_BYTES), _STEP_BYTES_MAX)
+            if behind < 0:
+                usual_s = pause_s if 2 * len(self._ready) >= self._keep else pause_s / 3
+                self._pause(min(usual_s, -behind / bytes_per_s if bytes_per_s else usual_s))
 
     def _pause(self, pause_s: float) -> None:
         if self._closed:
