@@ -29,6 +29,8 @@ def hinted(hint: Hint, row: Mapping[str, Any]) -> bool:
         return bool(row["surroundings"])
     if hint == ASKED:
         return any(value is not None for path, value in row.items() if path.startswith("attributes."))
+    if hint.inside:
+        return row[hint.path] is not None and any(part in row[hint.path] for part in hint.values)
     return row[hint.path] in hint.values if hint.values else bool(row[hint.path])
 
 
@@ -119,3 +121,9 @@ def test_without_any_tag_a_rule_on_tags_is_ruled_out() -> None:
     rules = rules_of("tag(payee.account).severity >= 3", 'tag(payee.account).category == "mule" or amount > 100')
     assert candidates(rules, plain()) == []
     assert candidates(rules, plain(amount=101)) == [1]
+
+
+def test_the_words_of_a_text_are_one_hint() -> None:
+    rules = rules_of('amount > 1 and (contains(memo, "甲") or contains(memo, "乙"))', 'contains(memo, "丙")')
+    assert [hint.values for hint in rules.screen(amount=True).hints] == [("甲", "乙"), ("丙",)]
+    assert [candidates(rules, plain(memo=memo)) for memo in (None, "", "丁乙", "丙甲")] == [[], [], [0], [0, 1]]

@@ -12,7 +12,7 @@ from lianfang.engines.rules.screening import ASKED, FINDINGS, TAGGED, Hint
 from lianfang.kernel.errors import InputError
 from lianfang.kernel.instant import instant
 from lianfang.services.decide import flattener
-from lianfang.services.decide.facts import HINTS
+from lianfang.services.decide.facts import HINTS, TEXTS_REMEMBERED
 from lianfang.wire import Payment, catalogue, read_payment
 from tests.services.decide.twins import NOW, payment
 from tests.wire import strategies
@@ -85,6 +85,8 @@ HINTED = (
     Hint("kind", ("crypto", "card")),
     ASKED,
     Hint("merchant.category", ("7995",)),
+    Hint("memo", ("a", "租"), inside=True),
+    Hint("memo", ("(b", "+"), inside=True),
 )
 
 
@@ -109,5 +111,14 @@ def test_hints_say_what_the_payment_is_whether_the_attribute_asked_for_is_in_the
         HINTED[5]: one.kind in ("crypto", "card"),
         ASKED: "a" in one.attributes,
         HINTED[7]: one.merchant.category == "7995",
+        HINTED[8]: one.memo is not None and ("a" in one.memo or "租" in one.memo),
+        HINTED[9]: one.memo is not None and ("(b" in one.memo or "+" in one.memo),
     }
     assert told == [hint for hint, true in so.items() if true]
+
+
+def test_remembered_texts_are_let_go_and_told_again() -> None:
+    flatten = flattener(["memo", HINTS], (Hint("memo", ("x",), inside=True),))
+    memos = ["x", "y", *(f"{i}x" for i in range(TEXTS_REMEMBERED)), "y", "x"]
+    told = [flatten(read_payment(payment(memo=memo)))[-1] for memo in memos]
+    assert told == [1, 0, *[1] * TEXTS_REMEMBERED, 0, 1]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,13 +69,16 @@ ATTRIBUTE: Final = "attributes."
 
 
 class Hint(NamedTuple):
-    """Of a payment: the bool or text at `path` is true, or one of `values`; an empty path: it has what is asked for.
+    """Of a payment: the bool or text at `path` is true, or one of `values`, or holds one of them (`inside`).
+
+    An empty path: it has what is asked for.
 
     `findings`: any finding about the surroundings. `asked`: any attribute that the rules read. `tagged`: any shared tag.
     """
 
     path: str
     values: tuple[str, ...] = ()
+    inside: bool = False
 
 
 FINDINGS: Final = Hint("", ("findings",))
@@ -122,6 +125,8 @@ class _Weakener:
             case Not():
                 return self.clauses(node.item, not wanted)
             case Join():
+                if node.op == "or" and wanted and (words := _words(node.items)):
+                    return self._hint(words)
                 parts = [self.clauses(item, wanted) for item in node.items]
                 if (node.op == "and") == wanted:
                     return [clause for part in parts for clause in part]
@@ -153,12 +158,14 @@ class _Weakener:
 
     def _among(self, value: Value, choices: tuple[object, ...]) -> list[Clause]:
         texts = tuple(choice for choice in choices if isinstance(choice, str))
-        plain = isinstance(value, Column) and not value.path.startswith(ATTRIBUTE) and len(texts) == len(choices)
-        return self._hint(Hint(value.path, texts)) if plain and texts and isinstance(value, Column) else []
+        if not texts or len(texts) != len(choices) or not _is_plain(value):
+            return []
+        return self._hint(Hint(value.path, texts))
 
     def _true(self, value: Value) -> list[Clause]:
-        plain = isinstance(value, Column) and not value.path.startswith(ATTRIBUTE)
-        return self._hint(Hint(value.path)) if plain and isinstance(value, Column) else []
+        if words := _words((Truth(value),)):
+            return self._hint(words)
+        return self._hint(Hint(value.path)) if _is_plain(value) else []
 
     def _asked(self, *values: Value) -> list[Clause]:
         """A condition on an attribute or a tag is neither true nor false without it, unless a default stands in."""
@@ -197,6 +204,23 @@ class _Weakener:
         return (*a, *b, op, 0) if a and b else ()
 
 
+def _words(items: Sequence[Condition]) -> Hint | None:
+    """The hint that says as much as `contains` of one text with each of these, where all are that."""
+    paths, parts = set(), []
+    for item in items:
+        match item:
+            case Truth(Call(name="contains", args=(whole, Const(value=str(part))))) if _is_plain(whole):
+                paths.add(whole.path)
+                parts.append(part)
+            case _:
+                return None
+    return Hint(paths.pop(), tuple(parts), inside=True) if len(paths) == 1 else None
+
+
+def _is_plain(value: Value) -> TypeGuard[Column]:
+    return isinstance(value, Column) and not value.path.startswith(ATTRIBUTE)
+
+
 def _needs(hint: Hint, value: Value) -> bool:
     match value:
         case Column():
@@ -215,7 +239,8 @@ def make_screen(checked: Sequence[Checked], features: Sequence[str], *, amount: 
     weakener = _Weakener(features, amount)
     words = [len(checked)]
     for expression in checked:
-        clauses = weakener.clauses(expression.tree)
+        # What is asked of the payment's own bits costs least, and rules out most.
+        clauses = sorted(weakener.clauses(expression.tree), key=lambda clause: any(test[0] != HINT for test in clause))
         rule_at = len(words)
         words.append(0)
         for clause in clauses:

@@ -5,6 +5,7 @@ The function that makes the row is generated once per rule book, so a payment co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ Row = tuple[Any, ...]
 Flatten = Callable[[Payment], Row]
 ATTRIBUTE = "attributes."
 SURROUNDINGS = "surroundings"
+TEXTS_REMEMBERED = 4_096
 HINTS = "hints"
 """The column, always the last, of the bits that the screen of the rules reads."""
 
@@ -34,7 +36,7 @@ def flattener(layout: Sequence[str], hints: Sequence[Hint] = (), others: Sequenc
     asked = frozenset(
         path.removeprefix(ATTRIBUTE).rpartition(":")[0] for path in (*layout, *others) if _attribute(path)
     )
-    choices: dict[str, dict[str, int]] = {}
+    choices: dict[str, Callable[[str | None], int]] = {}
     head = [f"    {part} = p.{part}" for part in parts]
     head += _hinting(hints, choices) if told else []
     if asked:  # most payments have none of the attributes that rules ask for: one test instead of a call for each
@@ -57,19 +59,50 @@ def flattener(layout: Sequence[str], hints: Sequence[Hint] = (), others: Sequenc
     return made
 
 
-def _hinting(hints: Sequence[Hint], choices: dict[str, dict[str, int]]) -> list[str]:
+def _hinting(hints: Sequence[Hint], choices: dict[str, Callable[[str | None], int]]) -> list[str]:
     """Statements that make `hints`. What is asked of one text is one look into a table, put into `choices`."""
     lines = []
-    tables: dict[str, str] = {}
+    same: dict[str, dict[str, int]] = {}
+    parts: dict[str, list[tuple[str, int]]] = {}
     for i, hint in enumerate(hints):
-        if hint.path and hint.values:
-            table = choices.setdefault(tables.setdefault(hint.path, f"_bits{len(tables)}"), {})
+        if hint.inside:
+            parts.setdefault(hint.path, []).extend((value, 1 << i) for value in hint.values)
+        elif hint.path and hint.values:
+            table = same.setdefault(hint.path, {})
             for value in hint.values:
                 table[value] = table.get(value, 0) | 1 << i
         elif hint not in (ASKED, TAGGED):
             lines.append(f"    if {_access(hint.path) if hint.path else 'p.surroundings'}: hints |= {1 << i}")
-    looks = " | ".join(f"{table}.get({_access(path)}, 0)" for path, table in tables.items())
-    return [f"    hints = {looks or '0'}", *lines]
+    looks = []
+    for path, look in [*((p, _Same(t)) for p, t in same.items()), *((p, _Inside(t)) for p, t in parts.items())]:
+        choices[f"_bits{len(choices)}"] = look.__getitem__
+        looks.append(f"_bits{len(choices) - 1}({_access(path)})")
+    return [f"    hints = {' | '.join(looks) or '0'}", *lines]
+
+
+class _Same(dict[str | None, int]):
+    """The bits of a text that is asked for as a whole."""
+
+    def __missing__(self, text: str | None) -> int:
+        return 0
+
+
+class _Inside(dict[str | None, int]):
+    """The bits of what a text holds. Texts repeat, and most hold nothing: the last ones are remembered."""
+
+    def __init__(self, parts: list[tuple[str, int]]) -> None:
+        self._parts = parts
+        self._any = re.compile("|".join(re.escape(part) for part, _ in parts)).search
+
+    def __missing__(self, text: str | None) -> int:
+        bits = 0
+        if text and self._any(text):
+            for part, bit in self._parts:
+                bits |= bit if part in text else 0
+        if len(self) >= TEXTS_REMEMBERED:
+            self.clear()
+        self[text] = bits
+        return bits
 
 
 def _attribute(path: str) -> bool:
