@@ -39,7 +39,9 @@ class Sizes(msgspec.Struct, frozen=True):
     accounts: int = 1_000_000
     entries: int = 1_000_000
     seconds: float = 6.0
-    requests: int = 260_000
+    requests: int = 420_000
+    warm: int = 200_000
+    """Payments before the first round that no figure counts: until then memory is touched for the first time."""
     rate: int = 10_000
     replay: int = 300_000
     rounds: int = 3
@@ -47,7 +49,16 @@ class Sizes(msgspec.Struct, frozen=True):
     @classmethod
     def quick(cls) -> Sizes:
         """A hundredth of it."""
-        return cls(accounts=20_000, entries=20_000, seconds=2.0, requests=90_000, rate=5_000, replay=60_000, rounds=1)
+        return cls(
+            accounts=20_000,
+            entries=20_000,
+            seconds=2.0,
+            requests=90_000,
+            warm=10_000,
+            rate=5_000,
+            replay=60_000,
+            rounds=1,
+        )
 
 
 def bench_decide(sizes: Sizes, json_file: Path | None, folder: Path | None = None) -> None:
@@ -62,7 +73,8 @@ def bench_decide(sizes: Sizes, json_file: Path | None, folder: Path | None = Non
         "load": f"open loop from another core, {CONNECTIONS} connections, one payment of about 1 KB a request, "
         "Poisson arrivals; "
         f"saturated: {SATURATED_IN_FLIGHT} under way; medians of {sizes.rounds} rounds; "
-        f"fdatasync before every answer; the server has one core",
+        f"{sizes.warm:,} payments before the first; fdatasync before every answer; the server has one core; "
+        "no snapshot of the state meanwhile",
     }
     publish("decide", figures, about, json_file)
 
@@ -80,6 +92,8 @@ def _figures(sizes: Sizes, root: Path) -> list[Figure]:
         _Server(["echo"]) as echo,
     ):
         restart_s = node.said["restart_s"]
+        for server, key in ((node, prepared.key), (fuller, packed.key)):
+            _in_child(_load, _saturated(server, sizes), sizes.warm, sizes.accounts, key, 2 * sizes.rounds)
         for i in range(sizes.rounds):
             print(f"round {i + 1} of {sizes.rounds} ...", flush=True)
             saturated = _measure(node, sizes, prepared.key, run=2 * i)
@@ -112,6 +126,7 @@ def _served(rounds: list[_Round], sizes: Sizes) -> list[Figure]:
         Figure("refused", sum(r.saturated.refused + r.steady.refused for r in rounds), "answers", "0"),
         Figure("lost", sum(r.saturated.lost + r.steady.lost for r in rounds), "answers", "0"),
         Figure("with_pack_per_s", middle(lambda r: r.with_pack.per_s), "decisions/s, the starting pack loaded too"),
+        *(Figure(f"with_pack_per_s_round_{i}", r.with_pack.per_s, "decisions/s") for i, r in enumerate(rounds, 1)),
         Figure(
             "pack_ratio", middle(lambda r: r.with_pack.per_s / max(r.saturated.per_s, 1e-9)), "of without it", ">= 0.9"
         ),
@@ -140,9 +155,13 @@ class _Round(NamedTuple):
 def _measure(server: _Server, sizes: Sizes, key: str, *, rate: int = 0, run: int = 0, repeat: bool = False) -> Result:
     """One run of the load generator in a process of its own, on the last core."""
     count = int(rate * (sizes.seconds + 3)) if rate else (20_000 if repeat else sizes.requests)
-    cpu = (os.cpu_count() or 1) - 1
-    plan = Plan(server.port, CONNECTIONS, sizes.seconds, rate, SATURATED_IN_FLIGHT, cpu=cpu, repeat=repeat)
+    plan = msgspec.structs.replace(_saturated(server, sizes), rate=rate, repeat=repeat)
     return _in_child(_load, plan, count, sizes.accounts, key, run)  # type: ignore[no-any-return]
+
+
+def _saturated(server: _Server, sizes: Sizes) -> Plan:
+    cpu = (os.cpu_count() or 1) - 1
+    return Plan(server.port, CONNECTIONS, sizes.seconds, 0, SATURATED_IN_FLIGHT, cpu=cpu)
 
 
 def _load(plan: Plan, count: int, accounts: int, key: str, seed: int) -> Result:

@@ -22,7 +22,15 @@ def main(arguments: list[str]) -> int:
     """`decider FOLDER` or `echo`."""
     if arguments[0] == "decider":
         return decider_main(
-            Settings(data_dir=arguments[1], decider_port=0, decider_cpu=0, ids_remembered=IDS, log_level="error")
+            Settings(
+                data_dir=arguments[1],
+                decider_port=0,
+                decider_cpu=0,
+                ids_remembered=IDS,
+                log_level="error",
+                snapshot_every_s=86_400,
+                snapshot_every_records=1 << 30,
+            )
         )
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {0})

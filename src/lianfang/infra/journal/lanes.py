@@ -37,6 +37,9 @@ class Lane(Protocol):
     """One job at a time. `done` is called in the loop, with the error that stopped the job or None."""
 
     def submit(self, job: Job) -> None: ...
+    def poll(self) -> None:
+        """Calls `done` here and now if the job under way has ended."""
+
     def wait(self) -> OSError | None:
         """Blocks until the job under way has ended and returns its result; `done` is then not called for it."""
 
@@ -82,6 +85,9 @@ class ThreadLane:
             self._results.put(execute(self._files, job))
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._deliver)
+
+    def poll(self) -> None:
+        self._deliver()
 
     def _deliver(self) -> None:
         try:

@@ -143,6 +143,9 @@ class NativeLane:
         for fd in (self._answer, *self._theirs):
             os.close(fd)
 
+    def poll(self) -> None:
+        self._deliver()
+
     def _deliver(self) -> None:
         try:
             os.read(self._answer, 1)

@@ -45,6 +45,8 @@ from lianfang.infra.journal.recovery import Recovery, Tail, recover
 from lianfang.kernel.errors import DependencyError, InputError, TooLargeError
 
 SEGMENT_BYTES: Final = 64 << 20
+ENOUGH: Final = 64
+"""Records that make a commit worth its cost: about a millisecond's."""
 SEGMENT_BYTES_MIN: Final = 4 << 10
 SEGMENT_BYTES_MAX: Final = 256 << 20
 """Readers take a segment into memory whole."""
@@ -108,6 +110,8 @@ class JournalWriter:
         self._on_failed: OnFailed = lambda error, from_seq, up_to: None
         self._window_s = 0.0
         self._scheduled = False
+        self._enough = 2 * ENOUGH
+        """Pieces, two a record, that are not kept waiting."""
         self._retrying = False
         self._batch: _Batch | None = None
         self._pieces: list[bytes] = []
@@ -217,7 +221,13 @@ class JournalWriter:
         raise DependencyError(f"the journal's disk is too slow: {self._waiting_bytes} bytes wait for it", UNAVAILABLE)
 
     def commit_soon(self) -> None:
-        """Commits what has been appended by the end of this turn of the loop (plus the window). Cheap to call often."""
+        """Commits what has been appended by the end of this turn of the loop (plus the window). Cheap to call often.
+
+        A turn that brings very much is not waited for: its answers would all leave at once, and the callers then send
+        all at once, and the processor and the disk would work in turn, never together.
+        """
+        if len(self._pieces) >= self._enough:
+            self._hurry()
         if self._scheduled or self._batch is not None:
             return
         assert self._loop is not None, "attach() comes first"
@@ -226,6 +236,13 @@ class JournalWriter:
             self._loop.call_later(self._window_s, self._pump)
         else:
             self._loop.call_soon(self._pump)
+
+    def _hurry(self) -> None:
+        if self._batch is None:
+            self._pump()
+        elif self._lane is not None:
+            self._lane.poll()  # if it has ended, the next one begins
+        self._enough = len(self._pieces) + 2 * ENOUGH
 
     def commit_now(self) -> None:
         """Commits everything before it returns. Raises the `DependencyError` that stopped it."""
@@ -341,6 +358,7 @@ class JournalWriter:
             data = b"".join((head, *taken, _to_page_end(end, blank.size)))
             job = Job(blank.fd, data, 0, (blank.path, segment_path(self._directory, from_seq)), blank.direct)
         self._batch = _Batch(job, end, from_seq, from_seq + count // 2 - 1, taken, blank)
+        self._enough = len(self._pieces) + 2 * ENOUGH
 
     def _fitting(self, room: int) -> tuple[int, int]:
         """How many of the waiting pieces fit in `room` and one batch, and their bytes. Always whole records."""
