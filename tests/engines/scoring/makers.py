@@ -69,7 +69,7 @@ def random_tree(draw: random.Random, number: int, inputs: int, leaves: int) -> s
     splits = leaves - 1
     left, right = (left, right) if splits else ([], [])
     finite = [v for v in AWKWARD if v == v and abs(v) < 1e301]
-    lines = {
+    lines: dict[str, list[Any]] = {
         "num_leaves": [leaves],
         "num_cat": [0],
         "split_feature": [draw.randrange(inputs) for _ in range(splits)],
@@ -87,7 +87,7 @@ def random_tree(draw: random.Random, number: int, inputs: int, leaves: int) -> s
         "is_linear": [0],
         "shrinkage": [1],
     }
-    text = "\n".join(f"{name}={' '.join(map(repr, values))}" for name, values in lines.items())
+    text = "\n".join(f"{name}={' '.join(str(value) for value in values)}" for name, values in lines.items())
     return f"Tree={number}\n{text}\n\n\n"
 
 

@@ -98,13 +98,17 @@ class Decider:
         self._until_forgiven = FORGIVE_EVERY
         self.use(book)
 
-    def use(self, book: RuleBook) -> None:
-        """Decide by this book from now on. Raises `ConflictError` if it counts other features than the live state."""
+    def use(self, book: RuleBook, models: tuple[Scorer, Scorer] | None = None) -> None:
+        """Decide by this book from now on, and score by these models (in force, in shadow; none given: as before).
+
+        Raises `ConflictError` if the book counts other features than the live state.
+        """
         if book.plan.signature != self.hot.state.plan.signature:
             raise ConflictError(
                 "the feature declarations have changed; restart the decider to count them from the journal"
             )
         self.book = book
+        self.scorer, self.challenger = models or (self.scorer, self.challenger)
         self.model_trouble = {}
         self._model = self._bound("model", self.scorer, book)
         self._second = self._bound("challenger", self.challenger, book)
@@ -130,8 +134,7 @@ class Decider:
 
     def score_by(self, scorer: Scorer, challenger: Scorer | None = None) -> None:
         """Score by this model from the next payment on. What does not fit the book stands in `model_trouble`, and scores null."""
-        self.scorer, self.challenger = scorer, challenger or _NO_MODEL
-        self.use(self.book)
+        self.use(self.book, (scorer, challenger or _NO_MODEL))
 
     @property
     def model_version(self) -> str | None:
