@@ -39,6 +39,13 @@ class Answers:
         """`allow`, no reason, no score. `now` in microseconds."""
         return self._filled(payment_id, _ALLOW, now, seq)
 
+    def scored(self, payment_id: str, now: int, seq: int, score: float, challenger: float) -> bytes:
+        """`allow`, no reason, and what the models say; NaN: nothing."""
+        said = _ALLOW if score != score else b'%b,"score":%b' % (_ALLOW, _encode_text(score))
+        if challenger == challenger:
+            said += b',"challenger_score":' + _encode_text(challenger)
+        return self._filled(payment_id, said, now, seq)
+
     def _filled(self, payment_id: str, said: bytes, now: int, seq: int) -> bytes:
         second, us = divmod(now, _SECOND)
         if second != self._second:
@@ -64,13 +71,14 @@ class Answers:
         score: float,
         points: int,
         shadow: tuple[str, ...],
+        challenger: float = math.nan,
     ) -> bytes:
         """Any decision. It is unsure if one of the reasons is the system's.
 
         Without a score, the same tuple of reasons gives the same answer: that is remembered by the tuple itself.
         """
-        if score == score:
-            return self._encoded(payment_id, now, seq, action, reasons, score, points, shadow)
+        if score == score or challenger == challenger:
+            return self._encoded(payment_id, now, seq, action, reasons, score, points, shadow, challenger)
         key = (id(reasons), action, points, shadow)
         held, said = self._forms.get(key) or ((), b"")
         if held is not reasons or not said:
@@ -82,7 +90,7 @@ class Answers:
 
     def _said(self, action: Action, reasons: tuple[Reason, ...], points: int, shadow: tuple[str, ...]) -> bytes:
         """What stands between the payment's id and the time."""
-        whole = self._encoded("", 0, 0, action, reasons, math.nan, points, shadow)
+        whole = self._encoded("", 0, 0, action, reasons, math.nan, points, shadow, math.nan)
         return whole.removeprefix(_START).removesuffix(_TIME + self._end)
 
     def _encoded(
@@ -95,6 +103,7 @@ class Answers:
         score: float,
         points: int,
         shadow: tuple[str, ...],
+        challenger: float,
     ) -> bytes:
         return write(
             Decision(
@@ -105,6 +114,7 @@ class Answers:
                 points=points,
                 unsure=any(r.source == "system" for r in reasons),
                 shadow=shadow,
+                challenger_score=None if math.isnan(challenger) else challenger,
                 challenge=self._challenges.of(action, reasons),
                 decided_at=moment(now),
                 seq=seq,
