@@ -33,7 +33,7 @@ def test_few_frauds_get_two_numbers_and_many_a_curve() -> None:
     margins, _, labels = world(20_000)
     assert isinstance(calibrate(margins, labels), Curve)
     with pytest.raises(InputError, match="longer history"):
-        calibrate(margins, np.zeros(len(margins)))
+        calibrate(margins, np.zeros(len(margins), np.int8))
 
 
 @given(st.integers(0, 10_000), st.integers(5, 300))
@@ -69,5 +69,5 @@ def test_reliability_counts_everything_once() -> None:
     found = reliability(chances, labels, 10)
     assert found.payments.sum() == 20_000
     assert np.abs(found.said - found.was).max() < 0.08
-    assert not len(reliability(chances, np.zeros(20_000)).said)
+    assert not len(reliability(chances, np.zeros(20_000, np.int8)).said)
     assert brier(np.array([0.5, 1.0]), np.array([0, 1])) == 0.125

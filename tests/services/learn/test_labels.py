@@ -44,6 +44,6 @@ def test_what_becomes_known_later_changes_nothing_now(labels, times, delays, as_
 def test_the_gap_covers_nine_tenths_of_the_reports() -> None:
     times = np.zeros(10, np.int64)
     known_at = np.array([*range(1, 10), 25]) * DAY
-    assert label_delay(np.ones(10), known_at, times, NEVER) == 11 * DAY
-    assert label_delay(np.zeros(10), known_at, times, NEVER) == DAY
-    assert label_delay(np.ones(10), known_at * 100, times, NEVER) == DELAY_DAYS_MAX * DAY
+    assert label_delay(np.ones(10, np.int8), known_at, times, NEVER) == 11 * DAY
+    assert label_delay(np.zeros(10, np.int8), known_at, times, NEVER) == DAY
+    assert label_delay(np.ones(10, np.int8), known_at * 100, times, NEVER) == DELAY_DAYS_MAX * DAY

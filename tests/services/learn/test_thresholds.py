@@ -30,8 +30,8 @@ def test_a_tie_of_fraud_and_genuine_stands_or_falls_together() -> None:
     assert threshold_for(scores, labels, 0.0).recall == 0
     assert threshold_for(scores, labels, 0.5).recall == 1
     with pytest.raises(InputError):
-        threshold_for(scores, np.ones(3), 0.1)
-    assert np.isnan(reached(scores, np.zeros(3), 0.5).recall)
+        threshold_for(scores, np.ones(3, np.int8), 0.1)
+    assert np.isnan(reached(scores, np.zeros(3, np.int8), 0.5).recall)
 
 
 def test_the_money_curve_ends_with_all_of_it() -> None:
