@@ -60,7 +60,7 @@ def _any(kind: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: C901 - a table
         case inspect.DateType():
             return st.dates()
         case inspect.VarTupleType():
-            return st.lists(_any(kind.item_type), max_size=3).map(tuple)
+            return st.lists(_any(kind.item_type), min_size=kind.min_length or 0, max_size=3).map(tuple)
         case inspect.ListType():
             return st.lists(_any(kind.item_type), max_size=3)
         case inspect.DictType():

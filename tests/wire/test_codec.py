@@ -18,6 +18,7 @@ from lianfang.wire import (
     json_schema,
     read_decision,
     read_list_entry,
+    read_manifest,
     read_outcome,
     read_payment,
     read_payments,
@@ -36,6 +37,7 @@ READERS: tuple[Reader[Any], ...] = (
     read_list_entry,
     read_rule,
     read_ruleset,
+    read_manifest,
 )
 VALID = b'{"id":"p1","time":"2026-05-01T08:00:00Z","kind":"transfer","amount":100,"currency":"CNY"%b}'
 WHOLE = VALID % (

@@ -42,3 +42,17 @@ WINDOW_MIN_S: Final = 60
 WINDOW_MAX_S: Final = 90 * 86_400
 WINDOW_EXACT_MAX_S: Final = 86_400
 """Up to here a window is exact; longer ones are counted in buckets (docs/reference/features.md)."""
+
+MODEL_INPUTS_MAX: Final = 512
+MODEL_TREES_MAX: Final = 10_000
+MODEL_LEAVES_MAX: Final = 4_096
+"""Leaves of one tree."""
+MODEL_DEPTH_MAX: Final = 16
+"""Of an oblivious tree: 65,536 leaves, CatBoost's own limit."""
+MODEL_NODES_MAX: Final = 2_000_000
+"""Splits and leaves of all trees together."""
+MODEL_MANIFEST_BYTES_MAX: Final = 1 << 20
+MODEL_TREES_BYTES_MAX: Final = 64 << 20
+MODEL_PAPER_BYTES_MAX: Final = 16 << 20
+"""A report or a card."""
+CALIBRATION_POINTS_MAX: Final = 4_096

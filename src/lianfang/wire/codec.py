@@ -9,6 +9,7 @@ import msgspec
 from lianfang.kernel.errors import InputError
 from lianfang.wire.decision import Decision
 from lianfang.wire.listing import ListEntry
+from lianfang.wire.model import Model
 from lianfang.wire.outcome import Outcome
 from lianfang.wire.payment import Payment
 from lianfang.wire.rule import Rule, RuleSet
@@ -72,3 +73,4 @@ LAYOUT: Final = "\n\r\t"
 """What people lay text out with; a condition may have several lines."""
 read_rule: Final = Reader(Rule, LAYOUT)
 read_ruleset: Final = Reader(RuleSet, LAYOUT)
+read_manifest: Final = Reader(Model, LAYOUT)

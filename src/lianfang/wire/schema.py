@@ -8,11 +8,12 @@ import msgspec
 
 from lianfang.wire.decision import Decision
 from lianfang.wire.listing import ListEntry
+from lianfang.wire.model import Model
 from lianfang.wire.outcome import Outcome
 from lianfang.wire.payment import Payment
 from lianfang.wire.rule import Rule, RuleSet
 
-MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (Payment, Decision, Outcome, ListEntry, Rule, RuleSet)
+MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (Payment, Decision, Outcome, ListEntry, Rule, RuleSet, Model)
 
 
 def json_schema() -> dict[str, Any]:
