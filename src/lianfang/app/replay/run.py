@@ -90,7 +90,7 @@ class ReplayResult:
     feature_counters: dict[str, int] = field(default_factory=dict)
 
 
-class _Codes(dict[Any, int]):
+class Codes(dict[Any, int]):
     """Numbers for names, in the order they come."""
 
     def all(self, names: list[Any]) -> list[int]:
@@ -109,9 +109,9 @@ class _Collector:
         self._index = {name: i for i, name in enumerate(names)}
         self.tally = RuleTally(names)
         self.parts: list[tuple[NDArray[Any], ...]] = []
-        self.customers = _Codes()
-        self.currencies = _Codes()
-        self.kinds = _Codes()
+        self.customers = Codes()
+        self.currencies = Codes()
+        self.kinds = Codes()
         self.alarms: dict[str, tuple[int, int]] = {}
         self.labelled = truth is not None
 
@@ -177,7 +177,7 @@ def replay(job: Replay, progress: Callable[[int], None] | None = None) -> Replay
     wanted = list(dict.fromkeys((*plain, "currency", "card")))
     counted = repeated = timed = read = 0
     began = None
-    with _calm(), Trace.to(job.trace, job.book.plan.names) as trace:
+    with calm(), Trace.to(job.trace, job.book.plan.names) as trace:
         for batch in read_history(job.history, job.mapping, wanted, progress=progress, report=report):
             left = batch.rows if job.limit is None else min(batch.rows, job.limit - read)
             read += left
@@ -247,7 +247,7 @@ def _together(parts: list[tuple[NDArray[Any], ...]]) -> dict[str, Any]:
 
 
 @contextmanager
-def _calm() -> Iterator[None]:
+def calm() -> Iterator[None]:
     """Rows are freed by counting; looking for cycles among thousands of live tuples is wasted time."""
     before = gc.get_threshold()
     gc.collect()

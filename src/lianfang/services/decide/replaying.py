@@ -74,6 +74,10 @@ class Replayer:
         """Count payments without judging them: the past that windows look back on."""
         self._step(rows)
 
+    def read(self, rows: list[Row]) -> NDArray[np.float64]:
+        """Count payments without judging them; their features, float64[rows, features], null NaN, as they stood before each."""
+        return self._step(rows).features
+
     def judge(self, rows: list[Row], *, features: bool = False) -> Judged:
         """Count payments, then judge each by what was known before it, in order."""
         steps = self._step(rows)
