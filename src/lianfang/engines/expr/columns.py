@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import ibis
@@ -236,9 +236,7 @@ class _Writer:
     def _extreme(node: Call, args: list[Expression]) -> Expression:
         if any(arg.type().is_floating() for arg in args):
             args = [numeric.number(arg) for arg in args]
-        known = functools.reduce(operator.and_, [arg.notnull() for arg in args])
-        found = (ibis.least if node.name == "min" else ibis.greatest)(*args)
-        return known.ifelse(found, ibis.null(found.type()))
+        return functools.reduce(numeric.least if node.name == "min" else numeric.greatest, args)
 
 
 def _literal(node: Const) -> Expression:
@@ -248,28 +246,33 @@ def _literal(node: Const) -> Expression:
 
 def _part(at: Expression, unit: int, whole: int) -> Expression:
     """`at // unit % (whole // unit)`: which `unit` of its `whole` an instant lies in. Both in microseconds."""
-    return _whole_units(numeric.modulo(at, ibis.literal(whole, "int64")), unit)
+    return (numeric.number(numeric.clock(at, whole)) / float(unit)).floor().cast("int64")
 
 
-def _whole_units(at: Expression, unit: int) -> Expression:
-    """`at // unit`; the quotient of two whole numbers, one a multiple of the other, is near a whole number."""
-    start = at - numeric.modulo(at, ibis.literal(unit, "int64"))
-    return (numeric.number(start) / float(unit) + 0.5).floor().cast("int64")
+def _over(a: Expression, b: int) -> Expression:
+    """`a // b` of small numbers that are not negative."""
+    return (numeric.number(a) / float(b)).floor().cast("int64")
 
 
 def _day_of_month(at: Expression) -> Expression:
-    """As `functions.day_of_month`; all of its numbers but the day itself are small and not negative."""
+    """As `functions.day_of_month`."""
 
-    def over(a: Expression, b: int) -> Expression:
-        return (numeric.number(a) / float(b)).floor().cast("int64")
+    def leaps_out(v: Expression) -> Sequence[Expression]:
+        era = v[0]
+        return era, era - _over(era, 1_460) + _over(era, 36_524) - _over(era, 146_096)
 
-    days = _whole_units(at, DAY) + 719_468
-    day_of_era = numeric.modulo(days, ibis.literal(146_097, "int64"))
-    corrected = day_of_era - over(day_of_era, 1_460) + over(day_of_era, 36_524) - over(day_of_era, 146_096)
-    year_of_era = over(corrected, 365)
-    day_of_year = day_of_era - (365 * year_of_era + over(year_of_era, 4) - over(year_of_era, 100))
-    month = over(5 * day_of_year + 2, 153)
-    return day_of_year - over(153 * month + 2, 5) + 1
+    def of_year(v: Expression) -> Sequence[Expression]:
+        year = _over(v[1], 365)
+        return (v[0] - (365 * year + _over(year, 4) - _over(year, 100)),)
+
+    return numeric.steps(
+        (at,),
+        lambda v: ((numeric.number(v[0] - numeric.clock(v[0], DAY)) / float(DAY) + 0.5).floor().cast("int64"),),
+        lambda v: (numeric.clock(v[0] + 719_468, 146_097),),
+        leaps_out,
+        of_year,
+        lambda v: (v[0] - _over(153 * _over(5 * v[0] + 2, 153) + 2, 5) + 1,),
+    )
 
 
 _CLOCKS: Final[Mapping[str, Callable[[Expression], Expression]]] = {
