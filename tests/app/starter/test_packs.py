@@ -131,9 +131,9 @@ def needs_evidence(node: Condition, *, true: bool = True) -> bool:
 
 
 def _reads_evidence(node: Condition) -> bool:
-    leaves = list(leaves(node))
-    columns = {leaf.path for leaf in leaves if isinstance(leaf, Column)}
-    counted = any(isinstance(leaf, Tag) or (isinstance(leaf, Feature) and leaf.name not in SCOPE) for leaf in leaves)
+    found = list(leaves(node))
+    columns = {leaf.path for leaf in found if isinstance(leaf, Column)}
+    counted = any(isinstance(leaf, Tag) or (isinstance(leaf, Feature) and leaf.name not in SCOPE) for leaf in found)
     return counted or bool(columns - WORDS - SCOPE)
 
 
