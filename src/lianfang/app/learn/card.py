@@ -58,7 +58,15 @@ def card(result: Result, language: str) -> str:
     for one in model.trained.periods:
         use = _USES[language][one.use]
         lines.append(f"| {use} | {one.begins:%Y-%m-%d} | {one.ends:%Y-%m-%d} | {one.payments:,} | {one.frauds:,} |")
-    lines += ["", words["gap"].format(gap=round(result.split.gap / DAY)), "", words["figures"], "", "| | |", "| --- | ---: |"]
+    lines += [
+        "",
+        words["gap"].format(gap=round(result.split.gap / DAY)),
+        "",
+        words["figures"],
+        "",
+        "| | |",
+        "| --- | ---: |",
+    ]
     lines += [f"| `{name}` | {value:.4f} |" for name, value in model.trained.metrics.items()]
     lines += ["", words["thresholds"], "", "| | | | |", "| --- | ---: | --- | --- |"]
     for one in model.thresholds:

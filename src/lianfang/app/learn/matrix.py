@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lianfang.app.learn.columns import compile_inputs, paths_of
-from lianfang.app.learn.known import Known, of_frauds
 from lianfang.app.learn.recipe import Ingredients
 from lianfang.app.replay.run import CUSTOMER, LABEL_KIND, MEMORY_BYTES, REPLAY_KEY, Codes, calm
 from lianfang.engines.scoring import NoModel
-from lianfang.infra.history import NEVER, UNKNOWN, HistoryBatch, HistoryReport, Mapping, read_history
+from lianfang.infra.history import FRAUD, NEVER, UNKNOWN, HistoryBatch, HistoryReport, Mapping, read_history
 from lianfang.kernel.errors import InputError, TooLargeError
-from lianfang.services.decide import LIST_SCHEMA, ListBook, Replayer, hot_path, rule_book
+from lianfang.services.decide import LIST_SCHEMA, NOT_FRAUD, ListBook, Replayer, hot_path, rule_book
 from lianfang.services.decide.facts import HINTS
 from lianfang.wire import RuleSet
 
@@ -60,11 +59,13 @@ def read_matrix(
     mapping: Mapping,
     made: Ingredients,
     progress: Callable[[int], None] | None = None,
+    *,
+    label_delay: int | None = None,
     limit: int = ROWS_MAX,
 ) -> Matrix:
-    """Reads and counts. Raises `InputError` for a history that does not fit its mapping, or has no rows or too many."""
+    """Reads and counts. `label_delay`: microseconds after which a label is known, for a history that does not say. Raises `InputError` for a history that does not fit its mapping, or has no rows or too many."""
     report = HistoryReport()
-    collector = _Collector(made)
+    collector = _Collector(made, label_delay)
     wanted = list(dict.fromkeys((*collector.layout, *collector.paths, "card", "id", "amount")))
     with calm():
         for batch in read_history(history, mapping, wanted, progress=progress, report=report):
@@ -77,46 +78,42 @@ def read_matrix(
 class _Collector:
     """Arrays of all batches."""
 
-    def __init__(self, made: Ingredients) -> None:
+    def __init__(self, made: Ingredients, label_delay: int | None) -> None:
         self.made = made
-        plain = tuple(one for one in made.features if not of_frauds(one))
-        frauds = [one for one in made.features if of_frauds(one)]
-        book = rule_book(RuleSet(features=plain), ListBook(LIST_SCHEMA.empty_table(), REPLAY_KEY, "none"))
-        self._known = Known(frauds) if frauds else None
-        own = book.layout[: book.layout.index(HINTS)]
-        self._own = own
-        self.layout = tuple(dict.fromkeys((*own, *(self._known.layout if self._known else ()))))
-        names = (*book.plan.names, *(self._known.names if self._known else ()))
+        self._delay = label_delay
+        book = rule_book(RuleSet(features=made.features), ListBook(LIST_SCHEMA.empty_table(), REPLAY_KEY, "none"))
+        self.layout = book.layout[: book.layout.index(HINTS)]
+        names = book.plan.names
         self.paths = paths_of(made.inputs, names)
         self._inputs = compile_inputs(made.inputs, self.paths, names)
         hot = hot_path(book, REPLAY_KEY, memory_bytes=MEMORY_BYTES, ids_remembered=IDS_REMEMBERED)
         self._replayer = Replayer(book, hot, NoModel())
         self._customers, self._kinds = Codes(), Codes()
         self._parts: list[tuple[NDArray[Any], ...]] = []
-        self._dated = False
+        self.dated = False
 
     def add(self, batch: HistoryBatch) -> None:
         columns = batch.columns
-        rows = list(zip(*[columns[path] for path in self._own], [0] * batch.rows, strict=True))
-        found = self._replayer.read(rows)
-        if self._known is not None:
-            found = np.hstack([found, self._known.read(batch)])
+        labels = np.full(batch.rows, UNKNOWN, np.int8) if batch.labels is None else batch.labels
+        times = np.array(columns["time"], np.int64)
+        known_at = self._known_at(batch, times)
+        rows = list(zip(*[columns[path] for path in self.layout], [0] * batch.rows, strict=True))
+        found = self._replayer.read(rows, np.where(labels == FRAUD, known_at, NOT_FRAUD))
         of_payments: Iterator[tuple[Any, ...]] = (
             zip(*[columns[path] for path in self.paths], strict=True) if self.paths else iter([()] * batch.rows)
         )
         pairs = zip(of_payments, found.tolist(), strict=True)
         values = np.array([self._inputs(row, values) for row, values in pairs], np.float32)
-        labels = np.full(batch.rows, UNKNOWN, np.int8) if batch.labels is None else batch.labels
-        self._dated = self._dated or batch.known_at is not None
-        known_at = np.full(batch.rows, NEVER, np.int64) if batch.known_at is None else batch.known_at
         kinds = batch.extra.get(LABEL_KIND) or [None] * batch.rows
-        kinds = [str(kind) if kind is not None and label == 1 else None for kind, label in zip(kinds, labels, strict=True)]
+        kinds = [
+            str(kind) if kind is not None and label == 1 else None for kind, label in zip(kinds, labels, strict=True)
+        ]
         customers = batch.extra.get(CUSTOMER) or columns["card"]
         self._parts.append(
             (
                 values.reshape(batch.rows, len(self.made.inputs)),
                 np.array([hash(one) for one in columns["id"]], np.int64).view(np.uint64),
-                np.array(columns["time"], np.int64),
+                times,
                 np.array(columns["amount"], np.int64),
                 labels,
                 known_at,
@@ -125,13 +122,23 @@ class _Collector:
             )
         )
 
+    def _known_at(self, batch: HistoryBatch, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """When labels became known; where neither the history nor the caller says, never, so that no feature counts them."""
+        if batch.known_at is not None:
+            self.dated = True
+            return batch.known_at
+        if self._delay is None:
+            return np.full(batch.rows, NEVER, np.int64)
+        self.dated = True
+        return times + self._delay
+
     def matrix(self, report: HistoryReport, history: Path) -> Matrix:
         if not self._parts:
             raise InputError("the history has no payments", str(history))
         arrays: list[Any] = [np.concatenate(parts) for parts in zip(*self._parts, strict=True)]
         self._parts.clear()
         names = tuple(one.name for one in self.made.inputs)
-        return Matrix(names, *arrays, tuple(self._kinds), self._dated, report)
+        return Matrix(names, *arrays, tuple(self._kinds), self.dated, report)
 
 
 def label_columns(mapping: Mapping) -> tuple[str, ...]:

@@ -53,7 +53,9 @@ def precision_recall(judged: Judged) -> str:
     if not len(caught) or not caught[-1]:
         return line_chart([], _SHARE, _SHARE, "precision and recall")
     x, y = _thin(caught / caught[-1], caught / (caught + alarms))
-    return line_chart([Series("模型", "model", x, y)], Axis("召回率", "recall"), Axis("精确率", "precision"), "precision and recall")
+    return line_chart(
+        [Series("模型", "model", x, y)], Axis("召回率", "recall"), Axis("精确率", "precision"), "precision and recall"
+    )
 
 
 def calibration(judged: Judged) -> str:

@@ -11,7 +11,6 @@ import msgspec
 from msgspec import Meta
 
 from lianfang.app.learn.columns import check_input
-from lianfang.app.learn.known import as_payments, of_frauds
 from lianfang.engines.expr import Environment
 from lianfang.engines.features import declare
 from lianfang.engines.features.declare import Ratio
@@ -98,7 +97,7 @@ def ingredients(features: Sequence[Feature], inputs: Sequence[Input], source: st
     """Checks inputs and drops features that none reads. Raises `InputError` naming the input and what is wrong."""
     if not inputs:
         raise InputError("a model without inputs learns nothing; declare features or inputs", source)
-    declared = {one.name: one for one in declare([_countable(one) for one in features])}
+    declared = {one.name: one for one in declare(features)}
     env = Environment(features=tuple(declared))
     read: set[str] = set()
     names: set[str] = set()
@@ -112,10 +111,6 @@ def ingredients(features: Sequence[Feature], inputs: Sequence[Input], source: st
         if isinstance(feature, Ratio):
             read |= {feature.top, feature.bottom}
     return Ingredients(tuple(f for f in features if f.name in read), tuple(inputs), source)
-
-
-def _countable(feature: Feature) -> Feature:
-    return as_payments(feature) if of_frauds(feature) else feature
 
 
 def find_recipe(given: Path | None, mapping: str, ruleset: RuleSet | None) -> Ingredients:

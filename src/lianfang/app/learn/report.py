@@ -109,7 +109,14 @@ def _thresholds(result: Result) -> str:
         for action, aim, at in result.thresholds
     ]
     return table(
-        ("动作 action", "目标(在校准期选定) aim", "分数 score", "留出期召回率 recall held out", "留出期误报率 false alarms held out"), rows
+        (
+            "动作 action",
+            "目标(在校准期选定) aim",
+            "分数 score",
+            "留出期召回率 recall held out",
+            "留出期误报率 false alarms held out",
+        ),
+        rows,
     )
 
 
@@ -118,7 +125,9 @@ def _kinds(result: Result) -> str:
     if not rows:
         return ""
     head = ("类别 kind", "笔数 payments", "误报率0.3%时的召回率 recall at 0.3 % false alarms")
-    return f"<h2>各类欺诈 <small>Kinds of fraud</small></h2>{table(head, [(k, f'{n:,}', _share(r)) for k, n, r in rows])}"
+    return (
+        f"<h2>各类欺诈 <small>Kinds of fraud</small></h2>{table(head, [(k, f'{n:,}', _share(r)) for k, n, r in rows])}"
+    )
 
 
 def kind_rows(result: Result, rate: float = 0.003) -> list[tuple[str, int, float]]:

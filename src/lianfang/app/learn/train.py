@@ -21,7 +21,7 @@ from lianfang.engines.evaluate import (
     card_precision_at,
     recall_at_false_alarm_rates,
 )
-from lianfang.infra.history import NEVER, Mapping
+from lianfang.infra.history import NEVER, Mapping, history_rows
 from lianfang.kernel.errors import InputError
 from lianfang.kernel.instant import DAY, SECOND, moment
 from lianfang.services.learn import (
@@ -109,9 +109,10 @@ class Result(NamedTuple):
 def train(job: Job, progress: Progress = lambda what, done, total: None) -> Result:
     """Raises `InputError` for a history or inputs that must not be learned from, saying which rows and why."""
     refuse_label_columns(
-        {path: source.column for path, source in job.mapping.payment.items() if source.column}, label_columns(job.mapping)
+        {path: source.column for path, source in job.mapping.payment.items() if source.column},
+        label_columns(job.mapping),
     )
-    matrix = _checked(job, read_matrix(job.history, job.mapping, job.made, lambda rows: progress("count", rows, 0)))
+    matrix = _checked(job, _counted(job, progress))
     split = _split(job, matrix)
     known = known_labels(matrix.labels, matrix.known_at, matrix.times, split.made_at, split.gap)
     spans = (("train", split.fit), ("choose", split.choose), ("calibrate", split.calibrate))
@@ -134,21 +135,28 @@ def train(job: Job, progress: Progress = lambda what, done, total: None) -> Resu
         (action, f"false alarms <= {share:.1%}", reached(judged.chances, judged.labels, at.score))
         for action, share, at in chosen
     )
-    result = Result(
-        job, matrix, split, tuple(periods), fitted, calibrator, judged, thresholds, metrics, _NO_MODEL
-    )
+    result = Result(job, matrix, split, tuple(periods), fitted, calibrator, judged, thresholds, metrics, _NO_MODEL)
     return result._replace(model=_manifest(result))
+
+
+def _counted(job: Job, progress: Progress) -> Matrix:
+    total = history_rows(job.history)
+    return read_matrix(
+        job.history,
+        job.mapping,
+        job.made,
+        lambda rows: progress("count", rows, total),
+        label_delay=job.label_delay,
+    )
 
 
 def _checked(job: Job, matrix: Matrix) -> Matrix:
     if not matrix.dated and (matrix.labels >= 0).any():
-        if job.label_delay is None:
-            raise InputError(
-                "the history does not say when its labels became known, so nothing keeps the model from being told too early; "
-                "give `known_at` or `known_after` in the mapping, or --label-delay 7d",
-                str(job.history),
-            )
-        matrix = matrix._replace(known_at=np.where(matrix.labels == 1, matrix.times + job.label_delay, NEVER), dated=True)
+        raise InputError(
+            "the history does not say when its labels became known, so nothing keeps the model from being told too early; "
+            "give `known_at` or `known_after` in the mapping, or --label-delay 7d",
+            str(job.history),
+        )
     found = check_history(matrix.ids, matrix.times, matrix.amounts, matrix.labels, matrix.known_at, job.now)
     if found:
         raise RefusedHistoryError(found, str(job.history))
@@ -266,7 +274,14 @@ def _some(columns: NDArray[np.float32], most: int = 200_000) -> NDArray[np.float
 
 def _with_usual(one: Input, usual: float) -> Input:
     return Input(
-        name=one.name, define=one.define, zh=one.zh, en=one.en, high=one.high, low=one.low, missing=one.missing, usual=usual
+        name=one.name,
+        define=one.define,
+        zh=one.zh,
+        en=one.en,
+        high=one.high,
+        low=one.low,
+        missing=one.missing,
+        usual=usual,
     )
 
 

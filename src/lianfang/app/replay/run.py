@@ -22,7 +22,7 @@ from lianfang.engines.keyed import HashKey
 from lianfang.engines.scoring import NoModel, Scorer
 from lianfang.infra.history import FRAUD, GENUINE, UNKNOWN, HistoryBatch, HistoryReport, Mapping, read_history
 from lianfang.kernel.instant import DAY
-from lianfang.services.decide import Judged, Replayer, RuleBook, hot_path
+from lianfang.services.decide import NOT_FRAUD, Judged, Replayer, RuleBook, hot_path
 from lianfang.services.decide.facts import HINTS
 from lianfang.services.decide.policy import UNSURE_TEXTS
 from lianfang.wire import SEVERITY
@@ -183,12 +183,15 @@ def replay(job: Replay, progress: Callable[[int], None] | None = None) -> Replay
             read += left
             rows = list(zip(*[batch.columns[path] for path in plain], repeat(0), strict=False))
             times = np.array(batch.columns["time"], np.int64)[:left]
+            frauds = _frauds(batch, job)
             for place, judge in _runs(times, job):
                 if not judge:
-                    replayer.count(rows[place])
+                    replayer.count(rows[place], None if frauds is None else frauds[place])
                     counted += place.stop - place.start
                     continue
-                judged = replayer.judge(rows[place], features=trace is not None)
+                judged = replayer.judge(
+                    rows[place], None if frauds is None else frauds[place], features=trace is not None
+                )
                 repeated += int(judged.repeated.sum())
                 labels = collector.add(batch, place, judged)
                 if trace is not None:
@@ -217,6 +220,13 @@ def replay(job: Replay, progress: Callable[[int], None] | None = None) -> Replay
         counters=replayer.decider.counters,
         feature_counters=hot.state.counters,
     )
+
+
+def _frauds(batch: HistoryBatch, job: Replay) -> NDArray[np.int64] | None:
+    """When each payment became known to be fraud, where features ask for it and the history says."""
+    if not job.book.plan.frauds or batch.labels is None or batch.known_at is None:
+        return None
+    return np.where(batch.labels == FRAUD, batch.known_at, NOT_FRAUD)
 
 
 def _runs(times: NDArray[np.int64], job: Replay) -> Iterator[tuple[slice, bool]]:

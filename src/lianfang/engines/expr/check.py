@@ -99,26 +99,27 @@ def check(text: str, env: Environment) -> Checked:
         first, *rest = checker.errors
         first.also = tuple(rest)
         raise first
-    leaves = list(_leaves(tree))
+    found = list(leaves(tree))
     return Checked(
         text=text,
         tree=tree,
         paths=frozenset(
-            [n.path for n in leaves if isinstance(n, Column)] + ["surroundings" for n in leaves if isinstance(n, Found)]
+            [n.path for n in found if isinstance(n, Column)] + ["surroundings" for n in found if isinstance(n, Found)]
         ),
-        features=frozenset(n.name for n in leaves if isinstance(n, Feature)),
-        lists=frozenset((n.column.path, n.name) for n in leaves if isinstance(n, Member)),
-        tags=frozenset(n.path for n in leaves if isinstance(n, Tag)),
-        uses_score=any(isinstance(n, Score) for n in leaves),
+        features=frozenset(n.name for n in found if isinstance(n, Feature)),
+        lists=frozenset((n.column.path, n.name) for n in found if isinstance(n, Member)),
+        tags=frozenset(n.path for n in found if isinstance(n, Tag)),
+        uses_score=any(isinstance(n, Score) for n in found),
         env=env,
-        parameters=frozenset(n.parameter for n in leaves if isinstance(n, Const) and n.parameter),
+        parameters=frozenset(n.parameter for n in found if isinstance(n, Const) and n.parameter),
     )
 
 
-def _leaves(node: Condition | Value) -> Iterator[Condition | Value]:
+def leaves(node: Condition | Value) -> Iterator[Condition | Value]:
+    """The node and all that it is made of."""
     yield node
     for child in _children(node):
-        yield from _leaves(child)
+        yield from leaves(child)
 
 
 def _children(node: Condition | Value) -> tuple[Condition | Value, ...]:
