@@ -27,6 +27,7 @@ from lianfang.app.commands import (
     serve,
     settings,
     simulate,
+    train,
 )
 from lianfang.app.commands.common import EXIT_FAILED, EXIT_INPUT
 from lianfang.kernel.errors import AccessError, InputError, LianfangError
@@ -65,6 +66,7 @@ def build() -> App:
         replay.replay,
         convert.convert,
         simulate.simulate,
+        train.train,
         schema.schema,
         settings.settings,
     ):

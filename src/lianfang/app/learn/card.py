@@ -13,7 +13,8 @@ from lianfang.kernel.instant import DAY
 _WORDS: Final = {
     "zh": {
         "title": "模型卡",
-        "for": "## 用途\n\n给每笔付款一个欺诈概率，供策略与规则参考。概率已在单独时期校准。它不单独决定任何事，也不用于评价一个人。",
+        "for": "## 用途\n\n给每笔付款一个欺诈概率，供策略与规则参考。概率已在单独时期校准。"
+        "它不单独决定任何事，也不用于评价一个人。",
         "data": "## 数据与时期",
         "gap": "时期之间留出 {gap} 天，使任何标签在获知之前不被使用。留出期只用过一次。",
         "figures": "## 留出期的表现",
@@ -27,10 +28,11 @@ _WORDS: Final = {
     },
     "en": {
         "title": "Model card",
-        "for": "## What it is for\n\nA probability of fraud for each payment, for policy and rules to read. It is calibrated on a period of its own. "
-        "It decides nothing alone, and is not for judging a person.",
+        "for": "## What it is for\n\nA probability of fraud for each payment, for policy and rules to read. "
+        "It is calibrated on a period of its own. It decides nothing alone, and is not for judging a person.",
         "data": "## Data and periods",
-        "gap": "{gap} days are left out between the periods so that no label is used before it was known. The held-out period was used once.",
+        "gap": "{gap} days are left out between the periods so that no label is used before it was known. "
+        "The held-out period was used once.",
         "figures": "## On the held-out period",
         "thresholds": "## Suggested thresholds",
         "inputs": "## Inputs",

@@ -63,7 +63,10 @@ def read_matrix(
     label_delay: int | None = None,
     limit: int = ROWS_MAX,
 ) -> Matrix:
-    """Reads and counts. `label_delay`: microseconds after which a label is known, for a history that does not say. Raises `InputError` for a history that does not fit its mapping, or has no rows or too many."""
+    """Reads and counts. `label_delay`: microseconds after which a label is known, for a history that does not say.
+
+    Raises `InputError` for a history that does not fit its mapping, or has no rows or too many.
+    """
     report = HistoryReport()
     collector = _Collector(made, label_delay)
     wanted = list(dict.fromkeys((*collector.layout, *collector.paths, "card", "id", "amount")))

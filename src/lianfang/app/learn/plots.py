@@ -111,6 +111,7 @@ def importances(result: Result) -> str:
     for i in np.argsort(-gains, kind="stable")[:IMPORTANCES_SHOWN].tolist():
         one, share = result.job.made.inputs[i], gains[i] / total
         words = escape(f"{one.zh or one.name} {one.en}")
-        bar = f'<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none"><rect width="{share * 100:.2f}" height="10"/></svg>'
+        rect = f'<rect width="{share * 100:.2f}" height="10"/>'
+        bar = f'<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none">{rect}</svg>'
         rows.append(f"<tr><td>{words}<br><code>{escape(one.name)}</code></td><td>{bar}</td><td>{share:.1%}</td></tr>")
     return f'<table class="gains">{"".join(rows)}</table>'

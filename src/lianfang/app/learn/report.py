@@ -20,6 +20,10 @@ svg{width:100%;height:auto;font-size:12px}svg text{fill:#444}.axis{stroke:#444}.
 table{border-collapse:collapse;margin:.6em 0}td,th{border-bottom:1px solid #ddd;padding:.2em .7em;text-align:right}
 td:first-child,th:first-child{text-align:left}.small{color:#555;font-size:13px}code{font-size:12px;color:#666}
 .gains td:nth-child(2){width:260px}svg.bar{height:12px;width:260px}.bar rect{fill:#1b6ca8}"""
+_HELD_OUT: Final = (
+    "下列图表与数字均来自留出期，模型及一切选择均未见过它。 "
+    "All pictures and figures below are of the held-out period, which neither the model nor any choice has seen."
+)
 USES: Final = {
     "train": ("学习", "learned from"),
     "choose": ("选树的数目", "number of trees chosen on"),
@@ -48,8 +52,7 @@ def page(result: Result) -> str:
             f"<style>{_STYLE}</style></head><body>",
             f"<h1>训练报告 <small>Training report: {escape(model)}</small></h1>",
             f"<p>{facts}</p>",
-            '<p class="small">下列图表与数字均来自留出期，模型及一切选择均未见过它。 '
-            "All pictures and figures below are of the held-out period, which neither the model nor any choice has seen.</p>",
+            f'<p class="small">{_HELD_OUT}</p>',
             "<h2>时期 <small>Periods</small></h2>",
             _periods(result),
             "<h2>指标 <small>Figures</small></h2>",
