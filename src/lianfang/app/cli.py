@@ -41,7 +41,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "lists": (lists.export, lists.show),
     "keys": (keys.issue, keys.rotate, keys.revoke),
     "journal": (journal.verify, journal.export, journal.show),
-    "bench": (bench.decide, bench.messages, bench.world),
+    "bench": (bench.decide, bench.messages, bench.world, bench.accuracy),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
 
