@@ -248,7 +248,7 @@ def _manifest(result: Result) -> Model:
             gap_s=result.split.gap / SECOND,
             metrics=result.metrics,
             data=fingerprint(result.matrix, job.made),
-            settings=dict(SETTINGS) | {"rounds": float(result.fitted.rounds), "seed": float(job.seed)},
+            settings=_settings(result),
         ),
         thresholds=tuple(
             Threshold(
@@ -262,6 +262,12 @@ def _manifest(result: Result) -> Model:
             if 0 <= at.score <= 1
         ),
     )
+
+
+def _settings(result: Result) -> dict[str, float | bool | str]:
+    """Numbers as floats, as they will be read again: a version is a hash of how they are written."""
+    given = dict(SETTINGS) | {"rounds": result.fitted.rounds, "seed": result.job.seed}
+    return {name: value if isinstance(value, bool | str) else float(value) for name, value in given.items()}
 
 
 def _some(columns: NDArray[np.float32], most: int = 200_000) -> NDArray[np.float32]:
