@@ -20,6 +20,7 @@ from lianfang.app.commands import (
     journal,
     keys,
     lists,
+    models,
     packs,
     replay,
     rules,
@@ -40,6 +41,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "rules": (rules.test, rules.check, rules.show, rules.put, rules.drop, packs.packs, packs.pack, packs.parameters),
     "lists": (lists.export, lists.show),
     "keys": (keys.issue, keys.rotate, keys.revoke),
+    "model": (models.show, models.load, models.unload, models.explain),
     "journal": (journal.verify, journal.export, journal.show),
     "bench": (bench.decide, bench.messages, bench.world, bench.accuracy),
 }
@@ -76,6 +78,7 @@ def build() -> App:
         "rules": _group(app, "rules", "Prove, check and look at rules; put them in force."),
         "lists": _group(app, "lists", "Import, export and look at lists."),
         "keys": _group(app, "keys", "API keys of the running node."),
+        "model": _group(app, "model", "Models: look at one, score by one, ask it why."),
         "journal": _group(app, "journal", "Read a decision journal."),
         "bench": _group(app, "bench", "Measure."),
     }
@@ -86,6 +89,7 @@ def build() -> App:
     groups["rules"].command(packs.set_, name="set")
     groups["lists"].command(lists.import_, name="import")
     groups["keys"].command(keys.list_, name="list")
+    groups["model"].command(models.list_, name="list")
     return app
 
 

@@ -30,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     data_dir: str = "data"
     rules: str = ""
+    model: str = ""
+    challenger: str = ""
     host: str = "127.0.0.1"
     decider_port: Port = 8701
     desk_port: Port = 8702
@@ -66,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 HELP: Final = {
     "data_dir": "Folder for the journal, snapshots, records and keys. Made with mode 0700.",
     "rules": "Rule files or folders, separated by `:`. Empty: the starting rule pack that is shipped.",
+    "model": "A model folder to score by, taken up once for each of its versions. Empty: as the desk was last told.",
+    "challenger": "A model folder that scores in shadow: on record, without effect. Taken up as `model` is.",
     "host": "Address both doors listen on. Beyond loopback, set TLS.",
     "decider_port": "Port of the decider's door (decisions, outcomes). 0: any free one.",
     "desk_port": "Port of the desk (rules, lists, keys, API documentation). 0: any free one.",

@@ -2,6 +2,7 @@
 
 ruleset.json   policy, features, rules        lists.arrow   every list entry
 lists.json     names of the lists there are   keys.json     API keys (hashes only)
+models.msgpack the model in force, and the one in shadow
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ RULESET: Final = "ruleset.json"
 LISTS: Final = "lists.arrow"
 LIST_NAMES: Final = "lists.json"
 KEYS: Final = "keys.json"
-FILES: Final = (RULESET, LISTS, LIST_NAMES, KEYS)
+MODELS: Final = "models.msgpack"
+FILES: Final = (RULESET, LISTS, LIST_NAMES, KEYS, MODELS)
 
 
 def write_whole(path: Path, data: bytes | memoryview, mode: int = 0o640) -> None:

@@ -74,6 +74,8 @@ class Versions(Part, frozen=True):
     lists: str
     features: str
     model: str | None = None
+    challenger: str | None = None
+    """The model that scored in shadow."""
 
 
 class Decision(Part, frozen=True, kw_only=True):
@@ -91,6 +93,8 @@ class Decision(Part, frozen=True, kw_only=True):
     """Something needed for a sure answer was missing or failed; policy then never answers a silent allow."""
     shadow: tuple[Id, ...] = ()
     """Rules in shadow that fired: on record, without effect."""
+    challenger_score: float | None = None
+    """What a model in shadow said: on record, without effect."""
     challenge: Asked | None = None
     """What is asked of the customer; null where the action is `allow` or `block`."""
     decided_at: Moment

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lianfang.engines.scoring import Why
 from lianfang.kernel import limits
 from lianfang.kernel.errors import ConflictError, DependencyError, EvidenceError, InputError, TooLargeError
 from lianfang.kernel.instant import SECOND, moment
@@ -30,9 +31,16 @@ class Model:
     def __init__(self, score: float) -> None:
         self.version: str | None = "m1"
         self.score = score
+        self.paths: frozenset[str] = frozenset()
 
-    def __call__(self, features: Sequence[float]) -> float:
+    def bind(self, layout: Sequence[str], features: Sequence[Feature]) -> Model:
+        return self
+
+    def __call__(self, row: Any, features: Any) -> float:
         return self.score
+
+    def why(self) -> tuple[Why, ...]:
+        return (Why("count_1h", 12.0, 1.5, "近1小时次数偏高", "payments in 1 h is high"),)
 
 
 def codes(answer: Any) -> list[str]:
@@ -94,7 +102,7 @@ def test_a_failing_rule_in_shadow_disturbs_nobody(monkeypatch: pytest.MonkeyPatc
 
 def test_an_engines_fault_is_an_unsure_answer() -> None:
     class Broken(Model):
-        def __call__(self, features: Sequence[float]) -> float:
+        def __call__(self, row: Any, features: Any) -> float:
             raise MemoryError
 
     bench = Bench(book_of([QUIET], policy=Policy(unsure="hold")), Broken(0))

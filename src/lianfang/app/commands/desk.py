@@ -15,6 +15,8 @@ LISTS: Final = "/v1/lists"
 KEYS: Final = "/v1/keys"
 PACKS: Final = "/v1/packs"
 PARAMETERS: Final = "/v1/parameters"
+MODELS: Final = "/v1/models"
+MODEL: Final = "/v1/model"
 ENTRIES_A_REQUEST: Final = 5_000
 ENTRIES_A_PAGE: Final = 1_000
 
@@ -112,6 +114,23 @@ def put_parameter(node: Node, name: str, value: float | None, reason: str) -> di
     if value is None:
         return dict(node.ask("desk", "DELETE", where, reason=reason))
     return dict(node.ask("desk", "PUT", where, write({"value": value}), reason=reason))
+
+
+def get_models(node: Node) -> list[dict[str, Any]]:
+    """The models the node has, and what they do."""
+    return list(node.ask("desk", "GET", MODELS))
+
+
+def put_model(node: Node, brought: dict[str, Any], reason: str) -> list[dict[str, Any]]:
+    """Score by a model; the models the node then has."""
+    from lianfang.wire import write
+
+    return list(node.ask("desk", "PUT", MODEL, write(brought), reason=reason))
+
+
+def drop_model(node: Node, role: str, reason: str) -> bool:
+    """Score by none in this role; whether there was one."""
+    return bool(node.ask("desk", "DELETE", f"{MODEL}?role={role}", reason=reason)["was"])
 
 
 def get_keys(node: Node) -> list[dict[str, Any]]:

@@ -7,6 +7,8 @@ def serve(
     *,
     data_dir: str | None = None,
     rules: str | None = None,
+    model: str | None = None,
+    challenger: str | None = None,
     host: str | None = None,
     decider_port: int | None = None,
     desk_port: int | None = None,
@@ -21,6 +23,10 @@ def serve(
         Folder for the journal, snapshots, records and keys.
     rules
         Rule files or folders, separated by `:`. Without: the starting rule pack.
+    model
+        Model folder to score by, from `lianfang train`.
+    challenger
+        Model folder that scores in shadow, without effect.
     host
         Address both doors listen on.
     decider_port
@@ -31,5 +37,13 @@ def serve(
     from lianfang.app.commands.common import settings
     from lianfang.app.node.supervise import serve as run
 
-    given = settings(data_dir=data_dir, rules=rules, host=host, decider_port=decider_port, desk_port=desk_port)
+    given = settings(
+        data_dir=data_dir,
+        rules=rules,
+        model=model,
+        challenger=challenger,
+        host=host,
+        decider_port=decider_port,
+        desk_port=desk_port,
+    )
     return run(given) or 0

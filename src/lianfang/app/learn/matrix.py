@@ -23,7 +23,7 @@ from lianfang.services.decide.facts import HINTS
 from lianfang.wire import RuleSet
 
 ROWS_MAX: Final = 20_000_000
-"""Payments of one history. Memory: 4 bytes an input and 60 bytes beside them, a payment."""
+"""Payments of one history. Memory: 8 bytes an input and 60 bytes beside them, a payment."""
 IDS_REMEMBERED: Final = 2_097_152
 
 
@@ -31,8 +31,8 @@ class Matrix(NamedTuple):
     """An item a payment, in the order of the history."""
 
     names: tuple[str, ...]
-    columns: NDArray[np.float32]
-    """payments x inputs, NaN for null."""
+    columns: NDArray[np.float64]
+    """payments x inputs, NaN for null: doubles, as a node scores them."""
     ids: NDArray[np.uint64]
     """A hash of each payment's id; the same within a run."""
     times: NDArray[np.int64]
@@ -106,7 +106,7 @@ class _Collector:
             zip(*[columns[path] for path in self.paths], strict=True) if self.paths else iter([()] * batch.rows)
         )
         pairs = zip(of_payments, found.tolist(), strict=True)
-        values = np.array([self._inputs(row, values) for row, values in pairs], np.float32)
+        values = np.array([self._inputs(row, values) for row, values in pairs], np.float64)
         kinds = batch.extra.get(LABEL_KIND) or [None] * batch.rows
         kinds = [
             str(kind) if kind is not None and label == 1 else None for kind, label in zip(kinds, labels, strict=True)

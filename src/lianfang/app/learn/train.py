@@ -270,7 +270,7 @@ def _settings(result: Result) -> dict[str, float | bool | str]:
     return {name: value if isinstance(value, bool | str) else float(value) for name, value in given.items()}
 
 
-def _some(columns: NDArray[np.float32], most: int = 200_000) -> NDArray[np.float32]:
+def _some(columns: NDArray[np.float64], most: int = 200_000) -> NDArray[np.float64]:
     """Rows evenly over the history; a column without a value gets one NaN-free row of zeros, so that medians never warn."""
     picked = columns[:: max(len(columns) // most, 1)].copy()
     empty = np.isnan(picked).all(axis=0)

@@ -8,6 +8,7 @@ import os
 import signal
 import ssl
 import sys
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +27,7 @@ from lianfang.app.node.openapi import decider_openapi
 from lianfang.app.node.snapshots import Snapshots, read_snapshot
 from lianfang.app.settings import Settings
 from lianfang.engines.hotpath import HotPath
-from lianfang.engines.scoring import NoModel
+from lianfang.engines.scoring import NoModel, TrainedModel
 from lianfang.infra import published
 from lianfang.infra.http import Limits, Server
 from lianfang.infra.journal import DECISION, OUTCOME, JournalWriter, Record, Recovery, scan
@@ -34,6 +35,7 @@ from lianfang.infra.messages import FrameLimits, FrameServer, XmlCodecs
 from lianfang.infra.published import Watched, read_if_there
 from lianfang.kernel.errors import DependencyError, EvidenceError, LianfangError
 from lianfang.services.decide import LIST_SCHEMA, Decider, Door, ListBook, RuleBook, hot_path, rule_book, version_of
+from lianfang.services.decide.models import ROLES, Role, take_over
 from lianfang.services.identity import ApiKey, KeyRing
 from lianfang.wire import Payment, RuleSet, read_outcome, read_ruleset, write
 
@@ -48,6 +50,8 @@ RELIVE_BATCH: Final = 2_048
 """Journaled payments counted together after a restart."""
 _read_keys: Final = msgspec.json.Decoder(tuple[ApiKey, ...]).decode
 _read_names: Final = msgspec.json.Decoder(tuple[str, ...]).decode
+
+_NO_MODEL: Final = NoModel()
 
 log = structlog.get_logger("decider")
 
@@ -79,6 +83,7 @@ class DeciderProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         self._watched.changed()
+        self.models, self.model_trouble = self._load_models()
         book = self._load_book()
         self.hot = hot_path(
             book,
@@ -93,9 +98,11 @@ class DeciderProcess:
         self.decider = Decider(
             book, self.hot, self.journal, NoModel(), ticks_ns, rule_budget_us=self.settings.rule_budget_us
         )
+        self._decide_by(book, self.models)
         self.snapshots = Snapshots(self.hot, self.files.snapshot)
         self._recover()
         _warm_up(book, self.hot)
+        self._warm_models()
         self.touched = TouchedAhead.of(self.hot.state)
         self.touched.start()
         self.keys = KeyRing(self._load_keys(), self.wall, ticks_s)
@@ -152,7 +159,31 @@ class DeciderProcess:
     # what the desk publishes
 
     def _load_book(self) -> RuleBook:
-        return rule_book(self._load_ruleset(), self._load_lists(), self._load_names())
+        return rule_book(self._load_ruleset(), self._load_lists(), self._load_names(), also=self._read_by_models())
+
+    def _load_models(self) -> tuple[dict[Role, TrainedModel], dict[str, str]]:
+        raw = read_if_there(self.files.published / published.MODELS)
+        return take_over(raw) if raw is not None else ({}, {})
+
+    def _read_by_models(self) -> frozenset[str]:
+        return frozenset(path for model in self.models.values() for path in model.paths)
+
+    def _decide_by(self, book: RuleBook, models: Mapping[Role, TrainedModel]) -> None:
+        """Decide by these from the next payment on; a model that does not fit is told of, and scores null."""
+        self.decider.use(book, (models.get("model", _NO_MODEL), models.get("challenger", _NO_MODEL)))
+        for role in ROLES:
+            why = self.model_trouble.get(role) or self.decider.model_trouble.get(role)
+            self.trouble.pop(role, None)
+            if why:
+                self.trouble[role] = f"it is not in force: {why}"
+                log.error("model refused", role=role, why=why)
+
+    def _warm_models(self) -> None:
+        """Compile what scores before the first payment does."""
+        for model in self.models.values():
+            trees = model.trees()
+            trees.score(trees.context, self.hot.features)
+            trees.pushes()
 
     def _load_ruleset(self) -> RuleSet:
         raw = read_if_there(self.files.published / published.RULESET)
@@ -182,7 +213,12 @@ class DeciderProcess:
         if changed - {published.KEYS}:
             try:
                 lists = self._load_lists() if published.LISTS in changed else self.decider.book.lists
-                self.decider.use(rule_book(self._load_ruleset(), lists, self._load_names()))
+                if published.MODELS in changed:
+                    self.models, self.model_trouble = self._load_models()
+                    self._warm_models()
+                also = self._read_by_models()
+                book = rule_book(self._load_ruleset(), lists, self._load_names(), also=also)
+                self._decide_by(book, self.models)
                 self.trouble.pop("rules", None)
                 log.info("in force", rules=self.decider.book.rules_version, lists=lists.version, entries=lists.size)
             except (LianfangError, pa.ArrowException) as why:
@@ -289,7 +325,8 @@ class DeciderProcess:
             "rules": book.rules_version,
             "lists": book.lists.version,
             "features": book.plan.signature,
-            "model": self.decider.scorer.version,
+            "model": self.decider.model_version,
+            "challenger": self.decider.challenger_version,
             "rules_live": sum(rule.mode == "live" for rule in book.compiled.rules),
             "quarantined": sorted(book.quarantined),
             "list_entries": book.lists.size,

@@ -33,14 +33,16 @@ from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.peer import ask, door_url
 from lianfang.app.settings import Settings
 from lianfang.infra.asgi import AnyRequest, answer, error_handlers
+from lianfang.infra.models import read_model
 from lianfang.infra.sql import Database, open_database, sqlite_url
 from lianfang.kernel import limits
 from lianfang.kernel.errors import DependencyError, LianfangError
 from lianfang.kernel.instant import Instant
-from lianfang.services.decide import adjusting_routes
+from lianfang.services.decide import adjusting_routes, models_routes
 from lianfang.services.decide import routes as decide_routes
 from lianfang.services.decide import store as decide_store
 from lianfang.services.decide.book import version_of
+from lianfang.services.decide.models import Role, fit, known_models, put_model
 from lianfang.services.decide.publisher import Publisher
 from lianfang.services.decide.rulefiles import RuleFiles
 from lianfang.services.identity import SCOPES, ApiKey, KeyRing, issue
@@ -77,7 +79,12 @@ class Desk:
         identity_store.prepare(self.database)
         self.ring = KeyRing((), self.wall, ticks_s)
         self.publisher = Publisher(
-            self.database, RuleFiles(rule_paths(settings)), self.files.published, self._keys, self.ring.replace
+            self.database,
+            RuleFiles(rule_paths(settings)),
+            self.files.published,
+            self._keys,
+            self.ring.replace,
+            self.files.models,
         )
         self.decider_port = settings.decider_port
         self.answers: Counter[int] = Counter()
@@ -86,8 +93,24 @@ class Desk:
         return identity_store.keys_in_force(connection, Instant(self.wall()))
 
     def start(self) -> None:
-        """Publish everything. Raises `LianfangError` if the rules are not fit to start with."""
+        """Publish everything. Raises `LianfangError` if the rules, or a model of the settings, are not fit to start with."""
         self.publisher.start()
+        for role, named in (("model", self.settings.model), ("challenger", self.settings.challenger)):
+            if named:
+                self._load_model("challenger" if role == "challenger" else "model", Path(named))
+        self.publisher.publish()
+
+    def _load_model(self, role: Role, path: Path) -> None:
+        """The model of the settings, once for each version: what was loaded since over the API stays."""
+        folder = read_model(path)
+        at = Instant(self.wall())
+        with self.database.writing() as connection:
+            taken_up = any(one.manifest.version == folder.manifest.version for one in known_models(connection))
+            if not taken_up:
+                fit(folder, self.publisher.ruleset)
+                put_model(
+                    connection, self.files.models, folder, role, by=NODE, at=at, reason=f"the setting {role}: {path}"
+                )
 
     def first_key(self) -> str | None:
         """If there is no key in force yet: one with all scopes, its text also left in `first.key`; else None."""
@@ -182,7 +205,8 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
 
 
 ROUTES: Final = (
-    *decide_routes.ROUTES, *adjusting_routes.ROUTES, *identity_routes.ROUTES, *docs_page.ROUTES, healthz, readyz, metrics,
+    *decide_routes.ROUTES, *adjusting_routes.ROUTES, *models_routes.ROUTES, *identity_routes.ROUTES,
+    *docs_page.ROUTES, healthz, readyz, metrics,
 )  # fmt: skip
 
 

@@ -34,6 +34,11 @@ class NodeFiles:
         return self.root / "published"
 
     @property
+    def models(self) -> Path:
+        """Model folders, by version."""
+        return self.root / "models"
+
+    @property
     def records(self) -> Path:
         """The desk's SQLite file."""
         return self.root / "records.sqlite"
@@ -45,7 +50,7 @@ class NodeFiles:
 
     def make(self) -> None:
         """Make the folders, readable by nobody else: they hold payments."""
-        for folder in (self.root, self.journal, self.published, self.snapshot.parent):
+        for folder in (self.root, self.journal, self.published, self.snapshot.parent, self.models):
             folder.mkdir(parents=True, exist_ok=True)
             os.chmod(folder, 0o700)  # noqa: PTH101
 

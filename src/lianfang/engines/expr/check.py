@@ -89,19 +89,40 @@ class Checked:
     env: Environment
     parameters: frozenset[str] = frozenset()
     type: Type = "bool"
+    number: Value | None = None
+    """The number it gives, where it is no condition; `tree` then asks whether that is null."""
 
 
 def check(text: str, env: Environment) -> Checked:
     """Raises `ExpressionError` for the first mistake; its `also` holds the others."""
     checker = Checker(Source(text), env)
-    tree = checker.condition(checker.source.root)
+    return _checked(checker, checker.condition(checker.source.root))
+
+
+def check_number(text: str, env: Environment) -> Checked:
+    """An expression that gives a number (`type` int or float), or a condition (bool). Raises `ExpressionError`."""
+    checker = Checker(Source(text), env)
+    root = checker.source.root
+    condition = isinstance(root, (ast.BoolOp, ast.Compare))
+    condition = condition or (isinstance(root, ast.UnaryOp) and isinstance(root.op, ast.Not))
+    if condition or (isinstance(root, ast.Call) and calls.condition(checker, root) is not None):
+        return _checked(checker, checker.condition(root))
+    value = checker.value(root)
+    if value.type == "bool":
+        return _checked(checker, Truth(value))
+    if family(value.type) != "number":
+        checker.fail(root, f"a number or a condition is needed, but this is {_NOUN[value.type]}")
+    return _checked(checker, IsNull(value), value)
+
+
+def _checked(checker: Checker, tree: Condition, number: Value | None = None) -> Checked:
     if checker.errors:
         first, *rest = checker.errors
         first.also = tuple(rest)
         raise first
     found = list(leaves(tree))
     return Checked(
-        text=text,
+        text=checker.source.text,
         tree=tree,
         paths=frozenset(
             [n.path for n in found if isinstance(n, Column)] + ["surroundings" for n in found if isinstance(n, Found)]
@@ -110,8 +131,10 @@ def check(text: str, env: Environment) -> Checked:
         lists=frozenset((n.column.path, n.name) for n in found if isinstance(n, Member)),
         tags=frozenset(n.path for n in found if isinstance(n, Tag)),
         uses_score=any(isinstance(n, Score) for n in found),
-        env=env,
+        env=checker.env,
         parameters=frozenset(n.parameter for n in found if isinstance(n, Const) and n.parameter),
+        type=number.type if number is not None else "bool",
+        number=number,
     )
 
 

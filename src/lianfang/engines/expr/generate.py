@@ -240,6 +240,44 @@ def columns_of(layout: Sequence[str], needed: dict[str, str]) -> dict[int, str]:
     return {index[path]: local for path, local in needed.items()}
 
 
+def compile_numbers(
+    checked: Sequence[Checked], layout: Sequence[str], features: Sequence[str]
+) -> Callable[[tuple[Any, ...], Any], tuple[float, ...]]:
+    """One function for all, of a row and its features' array (float64, in the order of `features`). NaN is null.
+
+    A condition gives 1, 0 or NaN. Raises `InputError` for what lists, tags or a score would have to tell.
+    """
+    generator = Generator()
+    values = []
+    for expression in checked:
+        if expression.lists or expression.tags or expression.uses_score or expression.parameters:
+            raise InputError(
+                "it sees the payment and its features only: no lists, tags, score or parameters", expression.text
+            )
+        values.append(f"{_as_number(generator, expression)}, ")
+    places = {name: features.index(name) for name in generator.features}
+    head = [
+        *unpack("row", columns_of(layout, generator.columns), len(layout)),
+        *[f"{local} = features.item({places[name]})" for name, local in generator.features.items()],
+        *generator.prepare(),
+    ]
+    source = "\n".join(
+        ["def numbers(row, features):", *[f"    {line}" for line in head], f"    return ({''.join(values)})"]
+    )
+    scope = generator.globals() | {"float": float}
+    exec(compile(source, "<inputs>", "exec"), scope)  # noqa: S102 - our own source, from checked trees only
+    found: Callable[[tuple[Any, ...], Any], tuple[float, ...]] = scope["numbers"]
+    return found
+
+
+def _as_number(generator: Generator, expression: Checked) -> str:
+    if expression.number is None:
+        return f"(1.0 if {generator.true(expression.tree)} else 0.0 if {generator.false(expression.tree)} else _nan)"
+    guards = generator.guards(expression.number)
+    value = f"float({generator.value(expression.number)})"
+    return f"({value} if {' and '.join(guards)} else _nan)" if guards else value
+
+
 def compile_predicates(checked: Sequence[Checked], layout: Sequence[str]) -> Callable[[tuple[Any, ...]], int]:
     """One function for all: bit i is set if and only if expression i is true for the row. Payment fields only."""
     generator = Generator()

@@ -1,5 +1,5 @@
 """What numba has no word for: bare pointers, and the hint to fetch memory early. Unchecked: callers say what bounds hold."""
 
-from lianfang.engines.native.pointers import float64s, int64s, pointer, prefetch, uint64s, word
+from lianfang.engines.native.pointers import float32s, float64s, int64s, pointer, prefetch, uint32s, uint64s, word
 
-__all__ = ["float64s", "int64s", "pointer", "prefetch", "uint64s", "word"]
+__all__ = ["float32s", "float64s", "int64s", "pointer", "prefetch", "uint32s", "uint64s", "word"]

@@ -78,3 +78,7 @@ uint64s = _from_address(types.uint64)
 """An address as a pointer to uint64."""
 float64s = _from_address(types.float64)
 """An address as a pointer to float64."""
+float32s = _from_address(types.float32)
+"""An address as a pointer to float32."""
+uint32s = _from_address(types.uint32)
+"""An address as a pointer to uint32."""

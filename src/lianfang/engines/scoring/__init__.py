@@ -1,35 +1,31 @@
-"""The model's place on the path. Until a model is trained and loaded, the score is null: no rule on it fires."""
+"""Scores: a trained model's trees walked in compiled code, calibrated, explained. Without a model the score is null.
 
-from __future__ import annotations
+Reads LightGBM's and CatBoost's own files and needs neither library (docs/reference/model.md).
+"""
 
-import math
-from collections.abc import Sequence
-from typing import Protocol
+from lianfang.engines.scoring.errors import ModelError
+from lianfang.engines.scoring.forest import Forest, LeafWise, Oblivious
+from lianfang.engines.scoring.inputs import check_inputs, refuse_other_features
+from lianfang.engines.scoring.reasons import REASONS_MAX, Why
+from lianfang.engines.scoring.scorer import NEUTRAL, BoundScorer, NoModel, Scorer
+from lianfang.engines.scoring.shap import shapley
+from lianfang.engines.scoring.trained import BoundModel, TrainedModel, Trees
 
-__all__ = ["NEUTRAL", "NoModel", "Scorer"]
-
-NEUTRAL = math.nan
-"""The score where there is none. NaN is the null of the hot path."""
-
-
-class Scorer(Protocol):
-    """A trained model: features in, a probability out."""
-
-    @property
-    def version(self) -> str | None:
-        """Name of the model's version, null where there is no model."""
-        ...
-
-    def __call__(self, features: Sequence[float]) -> float:
-        """Score in [0, 1] of one payment, or NaN."""
-        ...
-
-
-class NoModel:
-    """Stands where a model will: answers null. A policy with `model_required` is then unsure."""
-
-    version: str | None = None
-
-    def __call__(self, features: Sequence[float]) -> float:
-        """Always `NEUTRAL`."""
-        return NEUTRAL
+__all__ = [
+    "NEUTRAL",
+    "REASONS_MAX",
+    "BoundModel",
+    "BoundScorer",
+    "Forest",
+    "LeafWise",
+    "ModelError",
+    "NoModel",
+    "Oblivious",
+    "Scorer",
+    "TrainedModel",
+    "Trees",
+    "Why",
+    "check_inputs",
+    "refuse_other_features",
+    "shapley",
+]

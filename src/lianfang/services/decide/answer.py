@@ -30,14 +30,24 @@ class Answers:
 
     def allow(self, payment_id: str, now: int, seq: int) -> bytes:
         """`allow`, no reason, no score. `now` in microseconds."""
+        return self._form(payment_id, now, seq, b"")
+
+    def scored(self, payment_id: str, now: int, seq: int, score: float, challenger: float) -> bytes:
+        """`allow`, no reason, and what the models say; NaN: nothing."""
+        said = b"" if score != score else b',"score":' + _encode_text(score)
+        return self._form(payment_id, now, seq, said, b"" if challenger != challenger else _challenger(challenger))
+
+    def _form(self, payment_id: str, now: int, seq: int, score: bytes, challenger: bytes = b"") -> bytes:
         second, us = divmod(now, _SECOND)
         if second != self._second:
             self._second = second
             self._stamp = moment(second * _SECOND).isoformat()[:19].encode()
         fraction = b".%06dZ" % us if us else b"Z"
         head = _encode_text(payment_id)
-        return b'{"payment_id":%b,"action":"allow","decided_at":"%b%b","seq":%d%b' % (
+        return b'{"payment_id":%b,"action":"allow"%b%b,"decided_at":"%b%b","seq":%d%b' % (
             head,
+            score,
+            challenger,
             self._stamp,
             fraction,
             seq,
@@ -54,6 +64,7 @@ class Answers:
         score: float,
         points: int,
         shadow: tuple[str, ...],
+        challenger: float = math.nan,
     ) -> bytes:
         """Any decision. It is unsure if one of the reasons is the system's."""
         return write(
@@ -65,9 +76,14 @@ class Answers:
                 points=points,
                 unsure=any(r.source == "system" for r in reasons),
                 shadow=shadow,
+                challenger_score=None if math.isnan(challenger) else challenger,
                 challenge=self._challenges.of(action, reasons),
                 decided_at=moment(now),
                 seq=seq,
                 versions=self._versions,
             )
         )
+
+
+def _challenger(score: float) -> bytes:
+    return b',"challenger_score":' + _encode_text(score)

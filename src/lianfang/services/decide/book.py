@@ -55,6 +55,12 @@ class RuleBook:
     """Lists that rules may name, though some may be empty now."""
     quarantined: frozenset[str] = frozenset()
     challenges: Challenges = NO_CHALLENGES
+    also: frozenset[str] = frozenset()
+    """Columns of the row that others than rules and features read, such as a model."""
+    features: tuple[Feature, ...] = ()
+    """The declarations, parameters written out, in the order of the features' values."""
+    by_score: frozenset[int] = frozenset()
+    """Compiled rules, by index, that read the model's score."""
 
 
 def merge(sets: Iterable[RuleSet]) -> RuleSet:
@@ -97,17 +103,25 @@ def version_of(value: Any) -> str:
 
 
 def rule_book(
-    ruleset: RuleSet, lists: ListBook, known_lists: Iterable[str] = (), quarantined: frozenset[str] = frozenset()
+    ruleset: RuleSet,
+    lists: ListBook,
+    known_lists: Iterable[str] = (),
+    quarantined: frozenset[str] = frozenset(),
+    *,
+    also: Iterable[str] = (),
 ) -> RuleBook:
     """Checks and compiles. Raises `InputError` (`RuleError`, `FeatureError`) naming what is wrong and where.
 
     `known_lists`: lists that exist though they may be empty now, so that rules may name them.
+    `also`: columns that the row must have beside those that rules and features read.
     """
-    plan = compile_plan(declare(features_of(ruleset)))
+    features = features_of(ruleset)
+    plan = compile_plan(declare(features))
     named = lists.names | frozenset(known_lists)
     compiled = compile_rules(in_force(ruleset), environment(ruleset, named)).without(quarantined)
     filters = [check(text, Environment()) for text in plan.filters]
-    layout = _layout(plan, compiled, filters)
+    more = frozenset(also)
+    layout = _layout(plan, compiled, filters, more)
     screen = compiled.screen(amount="amount" in plan.integers)
     return RuleBook(
         ruleset=ruleset,
@@ -127,6 +141,9 @@ def rule_book(
         known_lists=named,
         quarantined=quarantined,
         challenges=Challenges(ruleset),
+        also=more,
+        features=features,
+        by_score=frozenset(i for i, one in enumerate(compiled.checked) if one.uses_score),
     )
 
 
@@ -137,11 +154,12 @@ def hot_path(book: RuleBook, key: Any, *, memory_bytes: int, ids_remembered: int
     return hot
 
 
-def _layout(plan: Plan, compiled: Compiled, filters: Sequence[Any]) -> tuple[str, ...]:
+def _layout(plan: Plan, compiled: Compiled, filters: Sequence[Any], also: frozenset[str]) -> tuple[str, ...]:
     """id and time first, then whatever anything reads, the hints last."""
     wanted = dict.fromkeys(("id", "time", "amount", *plan.fields, *plan.integers, *LIST_PATHS, *compiled.paths))
     for one in filters:
         wanted |= dict.fromkeys(one.paths)
+    wanted |= dict.fromkeys(sorted(also))
     return (*wanted, HINTS)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lianfang.engines.hotpath import FRESH, HotPath, Steps
 from lianfang.engines.hotpath.journey import LIST_PATHS
 from lianfang.engines.rules import NO_HITS, Hits
-from lianfang.engines.scoring import NoModel, Scorer
+from lianfang.engines.scoring import NEUTRAL, BoundScorer, ModelError, NoModel, Scorer
 from lianfang.kernel import limits
 from lianfang.kernel.errors import ConflictError, EvidenceError, InputError, LianfangError, TooLargeError
 from lianfang.kernel.instant import SECOND
@@ -24,7 +24,7 @@ from lianfang.services.decide.answer import Answers
 from lianfang.services.decide.book import RuleBook, rule_book
 from lianfang.services.decide.facts import Row
 from lianfang.services.decide.lists import ListHit
-from lianfang.services.decide.policy import list_reason, settle, unsure_reason
+from lianfang.services.decide.policy import list_reason, model_reasons, settle, unsure_reason
 from lianfang.wire import Action, Outcome, Payment, Reason, Versions, read_payment
 
 DECISION: Final = 1
@@ -40,6 +40,7 @@ SOME_MAX: Final = 24
 """So many rules are run one by one; more, all together: a call each costs more than the rest of them."""
 SLOW_TIMES: Final = 3
 """A rule is quarantined when it was too slow so many times in a row."""
+_NO_MODEL: Final = NoModel()
 NO_TAGS: Final[dict[str, tuple[str | None, int | None, int | None]]] = {}
 NO_LISTS: Final[dict[str, frozenset[str]]] = {}
 Judgement = tuple[Action, tuple[Reason, ...], float, int, tuple[str, ...]]
@@ -81,8 +82,13 @@ class Decider:
         self.hot = hot
         self.journal = journal
         self.scorer = scorer
-        self._scores = not isinstance(scorer, NoModel)
-        """Whether there is a model, which reads the features of every payment."""
+        """The model asked for; `model_version` says whether it is in force."""
+        self.challenger: Scorer = _NO_MODEL
+        """A second model in shadow: its score is recorded, and changes nothing."""
+        self.model_trouble: dict[str, str] = {}
+        """Why a model asked for is not in force, by what it is (`model`, `challenger`)."""
+        self._model: BoundScorer = _NO_MODEL
+        self._second: BoundScorer = _NO_MODEL
         self.counters: Counter[str] = Counter()
         self.rule_hits: Counter[str] = Counter()
         self._ticks = ticks
@@ -92,13 +98,22 @@ class Decider:
         self._until_forgiven = FORGIVE_EVERY
         self.use(book)
 
-    def use(self, book: RuleBook) -> None:
-        """Decide by this book from now on. Raises `ConflictError` if it counts other features than the live state."""
+    def use(self, book: RuleBook, models: tuple[Scorer, Scorer] | None = None) -> None:
+        """Decide by this book from now on, and score by these models (in force, in shadow; none given: as before).
+
+        Raises `ConflictError` if the book counts other features than the live state.
+        """
         if book.plan.signature != self.hot.state.plan.signature:
             raise ConflictError(
                 "the feature declarations have changed; restart the decider to count them from the journal"
             )
         self.book = book
+        self.scorer, self.challenger = models or (self.scorer, self.challenger)
+        self.model_trouble = {}
+        self._model = self._bound("model", self.scorer, book)
+        self._second = self._bound("challenger", self.challenger, book)
+        self._scores = self.model_version is not None
+        self._shadows = self._second.version is not None
         self.hot.lists = book.lists.table
         self.hot.screen = book.screen
         self._text = self.hot.text(book.layout)
@@ -108,13 +123,36 @@ class Decider:
                 rules=book.rules_version,
                 lists=book.lists.version,
                 features=book.plan.signature,
-                model=self.scorer.version,
+                model=self.model_version,
+                challenger=self._second.version,
             ),
             book.challenges,
         )
         self._standing = self._standing_doubts(book)
         self._least_score = min(book.policy.challenge_score, book.policy.hold_score, book.policy.block_score)
         self._settled: dict[tuple[int, ...], Settled] = {}
+
+    def score_by(self, scorer: Scorer, challenger: Scorer | None = None) -> None:
+        """Score by this model from the next payment on. What does not fit the book stands in `model_trouble`, and scores null."""
+        self.use(self.book, (scorer, challenger or _NO_MODEL))
+
+    @property
+    def model_version(self) -> str | None:
+        """The model in force; None where there is none."""
+        return self._model.version
+
+    @property
+    def challenger_version(self) -> str | None:
+        """The model in shadow; None where there is none."""
+        return self._second.version
+
+    def _bound(self, role: str, scorer: Scorer, book: RuleBook) -> BoundScorer:
+        """A model that does not fit is not in force: a policy that requires one is then unsure, and an operator is told."""
+        try:
+            return scorer.bind(book.layout, book.features)
+        except (ModelError, InputError) as why:
+            self.model_trouble[role] = str(why)
+            return _NO_MODEL
 
     def _standing_doubts(self, book: RuleBook) -> tuple[Reason, ...]:
         """Doubts that hold for every payment under this book."""
@@ -123,7 +161,7 @@ class Decider:
             codes.append("no-rules")
         if book.quarantined:
             codes.append("rule-quarantined")
-        if book.policy.model_required and self.scorer.version is None:
+        if book.policy.model_required and self.model_version is None:
             codes.append("model-missing")
         return tuple(unsure_reason(code, book.policy) for code in codes)
 
@@ -147,11 +185,12 @@ class Decider:
         before = hot.step(self._text(row), seq, at, book.mask(row), book.numbers(row), row[-1])
         if before != FRESH:
             return self._again(before, payment)
-        wanted = hot.candidates is None or hot.candidates or self._scores
-        features = hot.features.tolist() if wanted else []
-        action, reasons, score, points, shadow = self.judge(row, features, at, late=late)
-        if reasons or shadow or score == score:
-            answer = self._answers.full(payment.id, now, seq, action, reasons, score, points, shadow)
+        action, reasons, score, points, shadow = self.judge(row, hot.features, at, late=late)
+        second = self._shadow(row) if self._shadows else NEUTRAL
+        if reasons or shadow:
+            answer = self._answers.full(payment.id, now, seq, action, reasons, score, points, shadow, second)
+        elif self._scores or self._shadows:
+            answer = self._answers.scored(payment.id, now, seq, score, second)
         else:
             answer = self._answers.allow(payment.id, now, seq)
         journal.append(DECISION, now, (raw, answer, hot.features.tobytes()))
@@ -161,8 +200,8 @@ class Decider:
             self._forgive()
         return seq, answer
 
-    def judge(self, row: Row, features: list[float], at: int, *, late: bool = False) -> Judgement:
-        """What is to be answered to the payment just stepped. Never raises: an engine's fault is an unsure answer."""
+    def judge(self, row: Row, features: NDArray[np.float64], at: int, *, late: bool = False) -> Judgement:
+        """What is to be answered to the payment just stepped, whose features these are. Never raises: a fault is unsure."""
         try:
             return self._judge(self.book, row, features, at, late)
         except Exception:
@@ -170,7 +209,7 @@ class Decider:
             doubt = unsure_reason("engine-error", self.book.policy)
             return doubt.action or "challenge", (doubt,), math.nan, 0, ()
 
-    def _judge(self, book: RuleBook, row: Row, features: list[float], at: int, late: bool) -> Judgement:
+    def _judge(self, book: RuleBook, row: Row, array: NDArray[np.float64], at: int, late: bool) -> Judgement:
         doubts, known = self._standing, self._settled  # of this book: the profile may put another in force
         if self.hot.full:
             self.counters["features_full"] += 1
@@ -180,10 +219,11 @@ class Decider:
             doubts = (*doubts, unsure_reason("deadline-passed", book.policy))
         listed = self._listed(book, row, at) if self.hot.listed else ()
         names = _names(listed) if listed else NO_LISTS
-        score = self.scorer(features)
+        score = self._model(row, array) if self._scores else NEUTRAL
         hits = NO_HITS
         which = self.hot.candidates
         if not late and (which is None or which):
+            features = array.tolist()  # Python's numbers only where rules read them
             began = self._ticks()
             if which is None or len(which) > SOME_MAX:
                 hits = book.evaluate(row, features, names, NO_TAGS, score, at)
@@ -194,10 +234,14 @@ class Decider:
         if hits is NO_HITS and not listed and not doubts and not score >= self._least_score:
             return "allow", (), score, 0, ()
         shadow = tuple(book.compiled.rules[i].id for i in hits.shadow)
-        if not (listed or doubts or hits.failed or score == score):  # by rules alone: the same rules, the same outcome
+        if not (
+            listed or doubts or hits.failed or score >= self._least_score
+        ):  # by rules alone: the same rules, the same outcome
             action, ordered, points = known.get(hits.fired) or _settle_rules(book, hits.fired, known)
             for i in hits.fired:
                 self.rule_hits[book.reasons[i].name] += 1
+            if score == score and action != "allow" and not book.by_score.isdisjoint(hits.fired):
+                ordered = (*ordered, *self._why(ordered, action, book, hits))
             return action, ordered, score, points, shadow
         if hits.failed:
             doubts = (*doubts, *self._failures(book, hits))
@@ -205,7 +249,26 @@ class Decider:
         for reason in reasons:
             self.rule_hits[reason.name] += 1
         action, ordered, points = settle(book.policy, reasons, score)
+        if score == score and action != "allow":
+            ordered = (*ordered, *self._why(ordered, action, book, hits))
         return action, ordered, score, points, shadow
+
+    def _why(self, reasons: tuple[Reason, ...], action: Action, book: RuleBook, hits: Hits) -> tuple[Reason, ...]:
+        """The model's reasons, where the score (its threshold, or a rule that reads it) is what asked for this action."""
+        by_score = {book.compiled.rules[i].id for i in hits.fired if i in book.by_score}
+        raised = any(r.action == action and (r.source == "score" or r.name in by_score) for r in reasons)
+        return model_reasons(self._model.why()) if raised else ()
+
+    def _shadow(self, row: Row) -> float:
+        """What the model in shadow says. Its fault is counted, and changes nothing."""
+        try:
+            score = self._second(row, self.hot.features)
+        except Exception:
+            self.counters["challenger_errors"] += 1
+            return NEUTRAL
+        if score >= self._least_score:
+            self.counters["challenger_raised"] += 1
+        return score
 
     def _listed(self, book: RuleBook, row: Row, at: int) -> tuple[ListHit, ...]:
         found: list[ListHit] = []
@@ -239,7 +302,7 @@ class Decider:
         elif out:
             self.counters["rules_quarantined"] += len(out)
             self._overruns = 0
-            self.use(rule_book(book.ruleset, book.lists, book.known_lists, book.quarantined | out))
+            self.use(rule_book(book.ruleset, book.lists, book.known_lists, book.quarantined | out, also=book.also))
 
     def _forgive(self) -> None:
         self._until_forgiven = FORGIVE_EVERY
@@ -320,7 +383,8 @@ class Decider:
     def without_quarantine(self) -> None:
         """Give quarantined rules another chance, at an operator's word."""
         self._slow.clear()
-        self.use(rule_book(self.book.ruleset, self.book.lists, self.book.known_lists))
+        book = self.book
+        self.use(rule_book(book.ruleset, book.lists, book.known_lists, also=book.also))
 
 
 def _settle_rules(book: RuleBook, fired: tuple[int, ...], known: dict[tuple[int, ...], Settled]) -> Settled:

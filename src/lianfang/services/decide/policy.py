@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from lianfang.engines.scoring import Why
 from lianfang.services.decide.lists import ListHit
 from lianfang.wire import SEVERITY, SIDES, Action, Law, ListedSubject, Policy, Reason, Rule
 
 LIFTED: Final = frozenset({"rule", "score"})
 """Sources that an allow or override list lifts, up to `hold`. Never a block, never an unsure answer."""
+WHY: Final = "score-why"
+"""Code of the reasons that explain a score."""
 BLOCKS: Final = frozenset({"block", "overridable_block"})
 
 UNSURE_TEXTS: Final = {
@@ -161,6 +164,11 @@ def _threshold_reasons(policy: Policy, points: int, score: float) -> Sequence[Re
             )
         )
     return reasons
+
+
+def model_reasons(found: Sequence[Why]) -> tuple[Reason, ...]:
+    """What raised the score, as reasons that ask for nothing themselves: they explain the one before them."""
+    return tuple(Reason(code=WHY, source="score", name=one.name, zh=one.zh, en=one.en) for one in found)
 
 
 def _reached(value: float, challenge: float, hold: float, block: float) -> Action | None:

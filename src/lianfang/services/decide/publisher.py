@@ -20,6 +20,7 @@ from lianfang.kernel.errors import InputError, LianfangError
 from lianfang.services.decide import store
 from lianfang.services.decide.adjusting import adjustments
 from lianfang.services.decide.assemble import UNADJUSTED, Adjustments, assemble
+from lianfang.services.decide.models import hand_over
 from lianfang.services.decide.rulefiles import RuleFile, RuleFiles, Stamp
 from lianfang.wire import Rule, RuleSet, write
 
@@ -39,6 +40,7 @@ class Publisher:
         folder: Path,
         keys: Keys,
         on_keys: Callable[[Sequence[Any]], None] = lambda _: None,
+        models: Path | None = None,
     ) -> None:
         self.lock = RLock()
         self.ruleset = RuleSet()
@@ -48,6 +50,8 @@ class Publisher:
         """What was refused and why, by what it is about."""
         self.published = 0
         self.refused = 0
+        self.models = models or folder.parent / "models"
+        """Where model folders are kept, by version."""
         self._database = database
         self._sources = files
         self._folder = folder
@@ -82,12 +86,15 @@ class Publisher:
                 rules = tuple(one.rule for one in store.all_rules(connection))
                 keys = tuple(self._keys(connection))
                 adjusted = adjustments(connection)
+                handed = self._models(connection)
                 table = None if mark == self._mark_of_lists() else store.all_entries(connection)
             if table is not None:
                 self._write(published.LISTS, _arrow(table, mark))
             self._write(published.LIST_NAMES, write(names))
             self._write(published.KEYS, write(keys), 0o600)
             self._on_keys(keys)
+            if handed is not None:
+                self._write(published.MODELS, handed)
             self._publish_rules(self.files, rules, names, adjusted)
             self._seen = newest[0].id if newest else 0
 
@@ -146,6 +153,17 @@ class Publisher:
             return
         write_whole(path, data, mode)
         self.published += 1
+
+    def _models(self, connection: sa.Connection) -> bytes | None:
+        """What the decider is to score by. A folder that is broken leaves the model in force, and is told in `trouble`."""
+        found: bytes | None = None
+
+        def read() -> None:
+            nonlocal found
+            found = hand_over(connection, self.models)
+
+        self._guarded("models", read)
+        return found
 
     def _mark_of_lists(self) -> str | None:
         """The mark of the lists that are published, or None."""

@@ -103,7 +103,7 @@ class Replayer:
         repeated = steps.before != FRESH
         special = (repeated | (steps.flags != 0)).tolist()
         hot.listed = hot.full = False
-        for place, (row, values) in enumerate(zip(rows, steps.features.tolist(), strict=True)):
+        for place, (row, values) in enumerate(zip(rows, steps.features, strict=True)):
             if special[place]:
                 if repeated[place]:
                     scores[place] = float("nan")
