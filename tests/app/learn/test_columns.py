@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from lianfang.app.learn.columns import compile_inputs, paths_of
@@ -21,11 +22,11 @@ def test_numbers_conditions_and_nulls() -> None:
     assert set(layout) == {"amount", "kind", "network.vpn", "time"}
     run = compile_inputs(inputs, layout, ["other", "mean_30d"])
     row = {"amount": 300, "kind": "card", "network.vpn": None, "time": 3_600_000_000}
-    found = run(tuple(row[path] for path in layout), (7.0, 100.0))
+    found = run(tuple(row[path] for path in layout), np.array([7.0, 100.0]))
     assert found[:3] == (3.0, 300, 1.0)
     assert math.isnan(found[3])
     assert found[4:] == (0.0, 9)
-    nothing = run(tuple(row[path] for path in layout), (7.0, math.nan))
+    nothing = run(tuple(row[path] for path in layout), np.array([7.0, math.nan]))
     assert math.isnan(nothing[0])
     assert nothing[4] == 1.0
 

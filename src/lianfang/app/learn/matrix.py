@@ -105,7 +105,7 @@ class _Collector:
         of_payments: Iterator[tuple[Any, ...]] = (
             zip(*[columns[path] for path in self.paths], strict=True) if self.paths else iter([()] * batch.rows)
         )
-        pairs = zip(of_payments, found.tolist(), strict=True)
+        pairs = zip(of_payments, found, strict=True)
         values = np.array([self._inputs(row, values) for row, values in pairs], np.float64)
         kinds = batch.extra.get(LABEL_KIND) or [None] * batch.rows
         kinds = [

@@ -105,7 +105,7 @@ def ingredients(features: Sequence[Feature], inputs: Sequence[Input], source: st
         if one.name in names:
             raise InputError(f"the input {one.name} stands twice", source)
         names.add(one.name)
-        read.update(check_input(one, env).checked.features)
+        read.update(check_input(one, env).features)
     for name in list(read):
         feature = declared[name]
         if isinstance(feature, Ratio):
