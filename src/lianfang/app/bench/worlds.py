@@ -20,13 +20,14 @@ from rich.console import Console
 from rich.table import Table
 
 from lianfang.app.bench.report import Figure
-from lianfang.app.learn.recipe import find_recipe
+from lianfang.app.learn.recipe import Ingredients, find_recipe, ingredients
 from lianfang.app.learn.report import kind_rows
 from lianfang.app.learn.train import Job, train
 from lianfang.app.replay import load_rules
 from lianfang.engines.world import WorldConfig, generate
 from lianfang.infra.history import NEVER, native_mapping, write_history
 from lianfang.kernel.instant import DAY, HOUR
+from lianfang.wire import Feature, Input
 
 PUBLICATION: Final = 1 * HOUR
 """From a member's confirmation of a fraud until the others can act on its tag."""
@@ -116,7 +117,7 @@ def make(root: Path, sizes: Sizes, seed: int) -> Path:
 def _model(sizes: Sizes, root: Path) -> list[Figure]:
     path = make(root, sizes, sizes.seed)
     config = WorldConfig(seed=sizes.seed, days=sizes.days)
-    made = find_recipe(None, "the native layout", load_rules(()))
+    made = with_known(find_recipe(None, "the native layout", load_rules(())))
     job = Job(path, native_mapping(), made, "world", config.first_day + (sizes.days + 40) * DAY)
     result = train(job)
     path.unlink()
@@ -133,6 +134,16 @@ def _model(sizes: Sizes, root: Path) -> list[Figure]:
         Figure("world_auc", result.metrics["auc"], "of 1"),
         Figure("world_ap", result.metrics["average_precision"], "of 1"),
     ]
+
+
+def with_known(made: Ingredients) -> Ingredients:
+    """The node's features and standard inputs, and what became known of both accounts and the device."""
+    known = [
+        Feature(name=f"{name}_frauds_30d", define=f"count of frauds by {path} over 30d")
+        for name, path in (("payee", "payee.account"), ("payer", "payer.account"), ("device", "device.id"))
+    ]
+    inputs = [Input(name=one.name, define=one.name) for one in known]
+    return ingredients((*made.features, *known), (*made.inputs, *inputs), made.source)
 
 
 def alone_and_shared(path: Path) -> tuple[Defence, Defence]:
