@@ -133,8 +133,8 @@ def _show(result: Result, out: Path, version: str) -> None:
     table("建议阈值 suggested thresholds", columns, thresholds, right=columns[2:])
     if kinds := kind_rows(result):
         shown = [(kind, f"{frauds:,}", f"{recall:.1%}") for kind, frauds, recall in kinds]
-        columns = ("kind", "frauds", "recall at 0.3 % false alarms")
-        table("各类欺诈 kinds of fraud", columns, shown, right=columns[1:])
+        heads = ("kind", "frauds", "recall at 0.3 % false alarms")
+        table("各类欺诈 kinds of fraud", heads, shown, right=heads[1:])
     print(f"{result.fitted.rounds} trees, version {version[:12]}, written to {out}; open {out / 'report.html'}")
 
 

@@ -71,10 +71,10 @@ def card(result: Result, language: str) -> str:
     ]
     lines += [f"| `{name}` | {value:.4f} |" for name, value in model.trained.metrics.items()]
     lines += ["", words["thresholds"], "", "| | | | |", "| --- | ---: | --- | --- |"]
-    for one in model.thresholds:
-        recall = "-" if one.recall is None else f"{one.recall:.1%}"
-        alarms = "-" if one.false_alarms is None else f"{one.false_alarms:.2%}"
-        lines.append(words["row"].format(action=one.action, score=one.score, aim=one.aim, recall=recall, alarms=alarms))
+    for at in model.thresholds:
+        recall = "-" if at.recall is None else f"{at.recall:.1%}"
+        alarms = "-" if at.false_alarms is None else f"{at.false_alarms:.2%}"
+        lines.append(words["row"].format(action=at.action, score=at.score, aim=at.aim, recall=recall, alarms=alarms))
     lines += ["", words["inputs"], "", "| | | |", "| --- | --- | --- |"]
     for given in model.inputs:
         said = (given.zh if language == "zh" else given.en) or given.name

@@ -141,7 +141,21 @@ class _Collector:
         arrays: list[Any] = [np.concatenate(parts) for parts in zip(*self._parts, strict=True)]
         self._parts.clear()
         names = tuple(one.name for one in self.made.inputs)
-        return Matrix(names, *arrays, tuple(self._kinds), self.dated, report)
+        columns, ids, times, amounts, labels, known_at, customers, kinds = arrays
+        return Matrix(
+            names,
+            columns,
+            ids,
+            times,
+            amounts,
+            labels,
+            known_at,
+            customers,
+            kinds,
+            tuple(self._kinds),
+            self.dated,
+            report,
+        )
 
 
 def label_columns(mapping: Mapping) -> tuple[str, ...]:

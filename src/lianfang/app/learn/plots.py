@@ -22,7 +22,7 @@ IMPORTANCES_SHOWN: Final = 25
 def _thin(*lines: NDArray[Any]) -> list[NDArray[np.float64]]:
     """At most `_POINTS` points of a curve, its ends among them."""
     length = len(lines[0])
-    kept = np.unique(np.linspace(0, length - 1, min(length, _POINTS)).astype(np.int64)) if length else []
+    kept = np.unique(np.linspace(0, max(length - 1, 0), min(length, _POINTS)).astype(np.int64))
     return [np.asarray(line, np.float64)[kept] for line in lines]
 
 
