@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from lianfang.app.commands.common import JsonFile
 
 if TYPE_CHECKING:
-    from lianfang.app.learn.train import Result
+    from lianfang.app.learn.train import Job, Result
 
 
 def train(
@@ -31,9 +31,8 @@ def train(
 ) -> int:
     """Train a model on a history: features counted as the node counts them, judged once on the last period.
 
-    Writes a model folder with the trees, the manifest, a report with pictures and a model card in Chinese and English.
-    A history that is out of order, has repeated ids, wrong units or labels known too early, and inputs that know the answer,
-    are refused with the rows and the reason (docs/tutorials/train-a-model.md).
+    Writes a model folder: trees, manifest, a report with pictures, model cards in Chinese and English. A bad history and
+    inputs that know the answer are refused with rows and reason (docs/tutorials/train-a-model.md).
 
     Parameters
     ----------
@@ -66,46 +65,56 @@ def train(
     json
         Also write periods, figures and thresholds as JSON to this file.
     """
-    from lianfang.app.commands.common import progress, write_json
-    from lianfang.app.learn.folder import write
-    from lianfang.app.learn.train import Job
-    from lianfang.app.learn.train import train as run
-    from lianfang.app.node.clock import WallClock
-    from lianfang.app.replay import Found, find_mapping, load_rules
-    from lianfang.infra.history import read_mapping
     from lianfang.kernel.errors import ConflictError
-    from lianfang.kernel.instant import SECOND, seconds_of
 
     if out.exists() and not replace:
         raise ConflictError(f"{out} is there already; choose another folder, or give --replace", str(out))
-    found = Found(read_mapping(mapping), str(mapping), None) if mapping else find_mapping(on)
-    job = Job(
-        history=on,
-        mapping=found.mapping,
-        made=_made(features, found.where, load_rules),
-        name=name or _name(out),
-        now=WallClock()(),
-        gap=seconds_of(gap) * SECOND if gap else None,
-        label_delay=seconds_of(label_delay) * SECOND if label_delay else None,
-        held_out=held_out,
-        fraud_weight=fraud_weight,
-        seed=seed,
-        by=by,
-    )
+    said = {"held_out": held_out, "fraud_weight": fraud_weight, "seed": seed, "by": by}
+    _run(_job(on, features, mapping, name or _name(out), gap, label_delay, **said), out, json, replace=replace)
+    return 0
+
+
+def _run(job: Job, out: Path, json: Path | None, *, replace: bool) -> None:
+    from lianfang.app.commands.common import progress, write_json
+    from lianfang.app.learn.folder import write
+    from lianfang.app.learn.train import train as run
+
     with progress() as bar:
         tasks = {step: bar.add_task(step, total=None) for step in ("count", "choose", "fit")}
         result = run(job, lambda step, done, total: bar.update(tasks[step], completed=done, total=total or None))
     folder = write(result, out, replace=replace)
     _show(result, out, folder.manifest.version)
     write_json(json, as_json(result, folder.manifest.version))
-    return 0
 
 
-def _made(features: Path | None, mapping: str, load_rules: Any) -> Any:
+def _job(
+    on: Path,
+    features: Path | None,
+    mapping: Path | None,
+    name: str,
+    gap: str | None,
+    label_delay: str | None,
+    **others: Any,
+) -> Job:
     from lianfang.app.learn.recipe import find_recipe, is_recipe
+    from lianfang.app.learn.train import Job
+    from lianfang.app.node.clock import WallClock
+    from lianfang.app.replay import Found, find_mapping, load_rules
+    from lianfang.infra.history import read_mapping
+    from lianfang.kernel.instant import SECOND, seconds_of
 
+    found = Found(read_mapping(mapping), str(mapping), None) if mapping else find_mapping(on)
     ruleset = None if features is not None and is_recipe(features) else load_rules([features] if features else [])
-    return find_recipe(features, mapping, ruleset)
+    return Job(
+        history=on,
+        mapping=found.mapping,
+        made=find_recipe(features, found.where, ruleset),
+        name=name,
+        now=WallClock()(),
+        gap=seconds_of(gap) * SECOND if gap else None,
+        label_delay=seconds_of(label_delay) * SECOND if label_delay else None,
+        **others,
+    )
 
 
 def _name(out: Path) -> str:

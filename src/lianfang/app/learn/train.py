@@ -117,7 +117,8 @@ def train(job: Job, progress: Progress = lambda what, done, total: None) -> Resu
     known = known_labels(matrix.labels, matrix.known_at, matrix.times, split.made_at, split.gap)
     spans = (("train", split.fit), ("choose", split.choose), ("calibrate", split.calibrate))
     before = np.concatenate([span.rows(matrix.times) for _, span in spans])
-    refuse_leaks(matrix.names, matrix.columns[before], known[before])
+    for labels in (matrix.labels, known):  # an input may know what nobody knew then
+        refuse_leaks(matrix.names, matrix.columns[before], labels[before])
     fitted = _fit(job, matrix, split, known, progress)
     held = split.held_out.rows(matrix.times)
     place = split.calibrate.rows(matrix.times)
