@@ -22,7 +22,10 @@ IMPORTANCES_SHOWN: Final = 25
 def _thin(*lines: NDArray[Any]) -> list[NDArray[np.float64]]:
     """At most `_POINTS` points of a curve, its ends among them."""
     length = len(lines[0])
-    kept = np.unique(np.linspace(0, max(length - 1, 0), min(length, _POINTS)).astype(np.int64))
+    if not length:
+        return [np.zeros(0)] * len(lines)
+    even, early = np.linspace(0, length - 1, _POINTS // 2), np.geomspace(1, length, _POINTS // 2) - 1
+    kept = np.unique(np.r_[even, early].astype(np.int64))  # one works at the strict end: more points there
     return [np.asarray(line, np.float64)[kept] for line in lines]
 
 

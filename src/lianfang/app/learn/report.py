@@ -22,7 +22,10 @@ td:first-child,th:first-child{text-align:left}.small{color:#555;font-size:13px}c
 .gains td:nth-child(2){width:260px}svg.bar{height:12px;width:260px}.bar rect{fill:#1b6ca8}"""
 _HELD_OUT: Final = (
     "下列图表与数字均来自留出期，模型及一切选择均未见过它。 "
-    "All pictures and figures below are of the held-out period, which neither the model nor any choice has seen."
+    "All pictures and figures below are of the held-out period, which neither the model nor any choice has seen. "
+    "欺诈以最终结果为准；学习与校准只能用当时已知的结果，所以从未报告的欺诈会使所称概率偏低。 "
+    "Fraud is what it turned out to be in the end; learning and calibration knew only what was known then, so fraud that nobody "
+    "reported makes the probabilities said too low."
 )
 USES: Final = {
     "train": ("学习", "learned from"),
