@@ -43,7 +43,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "keys": (keys.issue, keys.rotate, keys.revoke),
     "model": (models.show, models.load, models.unload, models.explain),
     "journal": (journal.verify, journal.export, journal.show),
-    "bench": (bench.decide, bench.messages, bench.world, bench.accuracy),
+    "bench": (bench.decide, bench.messages, bench.model, bench.world, bench.accuracy),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
 

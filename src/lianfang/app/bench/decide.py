@@ -22,7 +22,8 @@ import msgspec
 from lianfang.app.bench.history import replay_speed
 from lianfang.app.bench.host import cpu_times, disk_syncs, stolen_share
 from lianfang.app.bench.load import Plan, Result, drive, http
-from lianfang.app.bench.parts import in_process, part_costs
+from lianfang.app.bench.models import handed
+from lianfang.app.bench.parts import in_process, in_process_with_model, part_costs
 from lianfang.app.bench.prepare import Prepared, prepare
 from lianfang.app.bench.report import Figure, publish
 from lianfang.app.bench.scenario import Traffic, ruleset_with_pack, today
@@ -70,6 +71,7 @@ def bench_decide(sizes: Sizes, json_file: Path | None, folder: Path | None = Non
 def _figures(sizes: Sizes, root: Path) -> list[Figure]:
     prepared = prepare(root / "node", sizes.accounts, sizes.entries, IDS)
     packed = prepare(root / "packed", sizes.accounts, sizes.entries, IDS, ruleset_with_pack())
+    modelled = prepare(root / "modelled", sizes.accounts, sizes.entries, IDS, model=handed())
     disk = disk_syncs(root)
     before = cpu_times()
     rounds: list[_Round] = []
@@ -77,6 +79,7 @@ def _figures(sizes: Sizes, root: Path) -> list[Figure]:
     with (
         _Server(["decider", str(prepared.root)]) as node,
         _Server(["decider", str(packed.root)]) as fuller,
+        _Server(["decider", str(modelled.root)]) as scoring,
         _Server(["echo"]) as echo,
     ):
         restart_s = node.said["restart_s"]
@@ -85,11 +88,14 @@ def _figures(sizes: Sizes, root: Path) -> list[Figure]:
             saturated = _measure(node, sizes, prepared.key, run=2 * i)
             steady = _measure(node, sizes, prepared.key, rate=sizes.rate, run=2 * i + 1)
             with_pack = _measure(fuller, sizes, packed.key, run=2 * i)
-            rounds.append(_Round(saturated, steady, with_pack, _measure(echo, sizes, "", repeat=True)))
+            with_model = _measure(scoring, sizes, modelled.key, run=2 * i)
+            plain = _measure(echo, sizes, "", repeat=True)
+            rounds.append(_Round(saturated, steady, with_pack, with_model, plain))
     stolen = stolen_share(before, cpu_times())
     figures = [*_served(rounds, sizes), *disk, *stolen, *_state(prepared, restart_s)]
     count = min(sizes.requests, 200_000)
     figures += _in_child(in_process, prepared.root, sizes.entries, count, sizes.accounts)
+    figures += _in_child(in_process_with_model, prepared.root, sizes.entries, count, sizes.accounts)
     figures += _in_child(part_costs, prepared.root, sizes.entries, sizes.accounts)
     figures += _in_child(replay_speed, root / "history.parquet", max(sizes.accounts // 10, 1_000), sizes.replay)
     return figures
@@ -115,6 +121,13 @@ def _served(rounds: list[_Round], sizes: Sizes) -> list[Figure]:
         Figure(
             "pack_ratio", middle(lambda r: r.with_pack.per_s / max(r.saturated.per_s, 1e-9)), "of without it", ">= 0.9"
         ),
+        Figure("with_model_per_s", middle(lambda r: r.with_model.per_s), "decisions/s, 400 LightGBM trees loaded too"),
+        Figure(
+            "model_ratio",
+            middle(lambda r: r.with_model.per_s / max(r.saturated.per_s, 1e-9)),
+            "of without it",
+            ">= 0.8",
+        ),
         Figure("echo_per_s", middle(lambda r: r.echo.per_s), "answers/s"),
         Figure("ratio_to_echo", middle(lambda r: r.saturated.per_s / max(r.echo.per_s, 1e-9)), "of echo"),
     ]
@@ -134,6 +147,8 @@ class _Round(NamedTuple):
     steady: Result
     with_pack: Result
     """Saturated, with the whole starting pack beside the benchmark's rules."""
+    with_model: Result
+    """Saturated, with a LightGBM model of 400 trees over the 60 features."""
     echo: Result
 
 

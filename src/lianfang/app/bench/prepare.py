@@ -34,8 +34,8 @@ class Prepared(NamedTuple):
     state_bytes: int
 
 
-def publish_benchmark(files: NodeFiles, entries: int, rules: RuleSet) -> str:
-    """Rules, list entries and an API key; returns the key's text."""
+def publish_benchmark(files: NodeFiles, entries: int, rules: RuleSet, model: bytes = b"") -> str:
+    """Rules, list entries, a model where one is given, and an API key; returns the key's text."""
     files.make()
     write_whole(files.published / published.RULESET, write(rules))
     write_whole(files.published / published.LIST_NAMES, write([*LISTS, *named_lists(rules)]))
@@ -43,6 +43,8 @@ def publish_benchmark(files: NodeFiles, entries: int, rules: RuleSet) -> str:
     with pa.ipc.new_file(sink, (table := list_entries(entries)).schema) as writer:
         writer.write_table(table)
     write_whole(files.published / published.LISTS, sink.getvalue().to_pybytes())
+    if model:
+        write_whole(files.published / published.MODELS, model)
     issued = issue(["decide", "read"], Instant(today()), secrets.token_bytes, rate_per_s=1_000_000)
     write_whole(files.published / published.KEYS, write([issued.key]))
     return issued.text
@@ -71,11 +73,13 @@ def live_past(book: RuleBook, hot: HotPath, accounts: int, extra: int) -> float:
     return spent
 
 
-def prepare(root: Path, accounts: int, entries: int, ids: int, rules: RuleSet | None = None) -> Prepared:
-    """Everything, in an empty folder. `rules`: others than the benchmark's own."""
+def prepare(
+    root: Path, accounts: int, entries: int, ids: int, rules: RuleSet | None = None, model: bytes = b""
+) -> Prepared:
+    """Everything, in an empty folder. `rules`: others than the benchmark's own. `model`: as the desk hands one over."""
     files = NodeFiles(root)
     rules = rules or ruleset()
-    key = publish_benchmark(files, entries, rules)
+    key = publish_benchmark(files, entries, rules, model)
     book = benchmark_book(files, 0, rules)
     hot = hot_path(book, files.hash_key(), memory_bytes=8 << 30, ids_remembered=ids)
     live_past(book, hot, accounts, accounts // 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,8 @@ def list_(*, key: str | None = None, json: JsonFile = None) -> int:
     from lianfang.app.commands.common import settings, write_json
     from lianfang.app.commands.desk import get_models
 
-    found = get_models(Node(settings(), key))
+    with closing(Node(settings(), key)) as node:
+        found = get_models(node)
     if str(json) != "-":
         _table(found)
     write_json(json, found)
@@ -101,7 +103,8 @@ def load(model: str, /, *, reason: str, challenger: bool = False, key: str | Non
         brought |= {"manifest": msgspec.to_builtins(folder.manifest), "files": texts}
     else:
         brought["version"] = model
-    found = put_model(Node(settings(), key), brought, need_reason(reason))
+    with closing(Node(settings(), key)) as node:
+        found = put_model(node, brought, need_reason(reason))
     if str(json) != "-":
         _table(found)
     write_json(json, found)
@@ -125,7 +128,8 @@ def unload(*, reason: str, challenger: bool = False, key: str | None = None) -> 
     from lianfang.app.commands.desk import drop_model
 
     role = "challenger" if challenger else "model"
-    was = drop_model(Node(settings(), key), role, need_reason(reason))
+    with closing(Node(settings(), key)) as node:
+        was = drop_model(node, role, need_reason(reason))
     print(f"there is no {role} now" if was else f"there was no {role}")
     return 0
 

@@ -41,8 +41,9 @@ class PackedLeafWise:
     """Of leaves: what they add. Of splits: 0."""
     mean: NDArray[np.float64]
     """Of every node: the average of its leaves, by their cover."""
-    parent: NDArray[np.int64]
-    """Of every node; a root's is itself."""
+    ups: NDArray[np.int64]
+    """2 x nodes, for the way up: what the split above changed of the mean, and a word of the node above (low half; a root's is
+    itself) and of the input that it asked for (high half)."""
     roots: NDArray[np.int64]
     """By groups, padded with a leaf of 0."""
     places: NDArray[np.int64]
@@ -74,13 +75,18 @@ def pack_leafwise(forest: LeafWise) -> PackedLeafWise:
         slots.astype(np.int64) + 1, forest.threshold, forest.value, forest.cover,
         words, words.view(np.float64), value, mean, parent, roots, depth,
     )  # fmt: skip
+    ups: NDArray[np.int64] = np.zeros(2 * nodes, np.int64)
+    above = words[1::2][parent] & 0xFFFFFFFF  # the slot of the split above; 0 at a single leaf, which has none
+    asked = np.concatenate([[0], pairs // 8])[above]
+    ups.view(np.float64)[0::2] = mean - mean[parent]
+    ups[1::2] = parent | asked << 32
     order = np.argsort(depth, kind="stable")
     padding = -len(order) % GROUP
     return PackedLeafWise(
         words=words,
         value=value,
         mean=mean,
-        parent=parent,
+        ups=ups,
         roots=np.concatenate([roots[order], np.full(padding, nodes - 1)]),
         places=np.concatenate([order, forest.trees + np.arange(padding)]).astype(np.int64),
         steps=np.concatenate([depth[order], np.zeros(padding, np.int64)]).reshape(-1, GROUP).max(axis=1),
@@ -152,7 +158,7 @@ def _pack(
 X, SLOTS, SLOT_INPUT, SLOT_CODE, N_SLOTS, WORDS, VALUE, ROOTS, PLACES, STEPS, N_GROUPS, LEAVES, ADDED, N_TREES = range(
     14
 )
-MEAN, PARENT, SIZE = 14, 15, 16
+UPS, SIZE = 14, 15
 
 
 @njit(cache=True, nogil=True)
@@ -212,14 +218,14 @@ def walk_leafwise(context):
 @njit(cache=True, nogil=True)
 def paths_leafwise(context, out):
     """After `walk_leafwise`: adds to `out` float64[inputs] what each input's splits changed of the mean on the way down."""
-    w, parent, mean = uint64s(context[WORDS]), uint64s(context[PARENT]), float64s(context[MEAN])
-    leaves, which = uint64s(context[LEAVES]), int64s(context[SLOT_INPUT])
+    ups, delta = uint64s(context[UPS]), float64s(context[UPS])
+    leaves, parent = uint64s(context[LEAVES]), u(0)
     for j in range(u(context[N_GROUPS]) * u(GROUP)):
         node = leaves[j]
-        below = mean[node]
-        up = parent[node]
-        while up != node:
-            above = mean[up]
-            out[which[(w[up << _1 | _1] & _LOW) - _1]] += below - above
-            below, node = above, up
-            up = parent[node]
+        word = ups[node << _1 | _1]
+        parent = word & _LOW
+        while parent != node:
+            out[np.int64(word >> _32)] += delta[node << _1]
+            node = parent
+            word = ups[node << _1 | _1]
+            parent = word & _LOW

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lianfang.wire import Input, Model, Said
 
 REASONS_MAX: Final = 3
@@ -39,11 +36,6 @@ class Sentences:
             zh = one.zh or (feature.zh if feature else "") or one.name
             en = one.en or (feature.en if feature else "") or one.name
             self._names.append((zh, en))
-
-    def why(self, values: NDArray[np.float64], pushes: NDArray[np.float64], most: int = REASONS_MAX) -> tuple[Why, ...]:
-        """The inputs that raised the score most, the strongest first."""
-        order = np.argsort(-pushes, kind="stable")[:most]
-        return tuple(self.one(int(i), float(values[i]), float(pushes[i])) for i in order if pushes[i] >= LEAST_PUSH)
 
     def one(self, i: int, value: float, push: float) -> Why:
         """What input `i` did, whichever way."""

@@ -24,7 +24,7 @@ from lianfang.engines.scoring.inputs import bind_inputs, check_inputs, refuse_ot
 from lianfang.engines.scoring.leafwise import pack_leafwise, paths_leafwise, walk_leafwise
 from lianfang.engines.scoring.lightgbm_text import read_lightgbm
 from lianfang.engines.scoring.oblivious import pack_oblivious, paths_oblivious, walk_oblivious
-from lianfang.engines.scoring.reasons import Sentences, Why
+from lianfang.engines.scoring.reasons import LEAST_PUSH, REASONS_MAX, Sentences, Why
 from lianfang.wire import Feature, Model
 
 # Words after those of the walker: what comes before the walk, and after it.
@@ -93,6 +93,24 @@ def pushes_oblivious(context, out):
         out[i] *= float64s(context[_LINE])[u(0)]
 
 
+@njit(cache=True, nogil=True)
+def _strongest(pushes, least, best):
+    """Inputs of the highest pushes from `least` on, the highest first, into `best` int64[most]; how many."""
+    found = 0
+    for i in range(pushes.shape[0]):
+        if not pushes[i] >= least:
+            continue
+        at = found
+        while at > 0 and pushes[best[at - 1]] < pushes[i]:
+            if at < best.shape[0]:
+                best[at] = best[at - 1]
+            at -= 1
+        if at < best.shape[0]:
+            best[at] = i
+            found = min(found + 1, best.shape[0])
+    return found
+
+
 class Trees:
     """Trees with their calibration, over rows of inputs. Not thread-safe: a row's work lies in its own buffers."""
 
@@ -107,6 +125,8 @@ class Trees:
         line = [forest.slope, 0.0] if isinstance(forest, LeafWise) else [forest.scale, forest.bias]
         self._line = np.array(line)
         self._points = points
+        self._pushed = np.zeros(forest.inputs)
+        self._best: NDArray[np.int64] = np.zeros(REASONS_MAX, np.int64)
         self._kept = self._leafwise(forest) if isinstance(forest, LeafWise) else self._oblivious(forest)
         self.context[_N_INPUTS] = forest.inputs
         self.context[_LINE] = self._line.ctypes.data
@@ -141,9 +161,14 @@ class Trees:
 
         They sum to margin - `base`. An approximation: an input that decides near a root is given more than its Shapley value.
         """
-        out = np.zeros(self.forest.inputs)
-        self._pushes(self.context, out)
-        return out
+        self._pushes(self.context, self._pushed)
+        return self._pushed.copy()
+
+    def strongest(self) -> list[tuple[int, float]]:
+        """The inputs that raised the margin of the row last scored most, the strongest first, with their pushes."""
+        self._pushes(self.context, self._pushed)
+        found = _strongest(self._pushed, LEAST_PUSH, self._best)
+        return [(i, self._pushed.item(i)) for i in self._best[:found].tolist()]
 
     def _leafwise(self, forest: LeafWise) -> tuple[Any, ...]:
         packed = pack_leafwise(forest)
@@ -153,8 +178,7 @@ class Trees:
         for word, array in (
             (at.X, self.x), (at.SLOTS, slots), (at.SLOT_INPUT, packed.slot_input), (at.SLOT_CODE, packed.slot_code),
             (at.WORDS, packed.words), (at.VALUE, packed.value), (at.ROOTS, packed.roots), (at.PLACES, packed.places),
-            (at.STEPS, packed.steps), (at.LEAVES, leaves), (at.ADDED, added), (at.MEAN, packed.mean),
-            (at.PARENT, packed.parent),
+            (at.STEPS, packed.steps), (at.LEAVES, leaves), (at.ADDED, added), (at.UPS, packed.ups),
         ):  # fmt: skip
             context[word] = array.ctypes.data
         context[[at.N_SLOTS, at.N_GROUPS, at.N_TREES]] = len(packed.slot_input), len(packed.steps), packed.trees
@@ -237,4 +261,5 @@ class BoundModel:
 
     def why(self) -> tuple[Why, ...]:
         """What raised the score of the payment last scored most: by path attributions, an approximation made in microseconds."""
-        return self.trained.sentences.why(self.trees.x, self.trees.pushes())
+        one, x = self.trained.sentences.one, self.trees.x
+        return tuple([one(i, x.item(i), push) for i, push in self.trees.strongest()])
