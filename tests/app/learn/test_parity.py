@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import ibis
 import numpy as np
@@ -120,8 +121,8 @@ def test_spark_gives_the_same_numbers(tmp_path: Path) -> None:
     assert found.by_feature == {}, found.samples
 
 
-def _spark(builder: type, path: Path) -> object:
-    made = builder.builder.master("local[1]").appName("parity")  # type: ignore[attr-defined]
+def _spark(builder: Any, path: Path) -> Any:
+    made = builder.builder.master("local[1]").appName("parity")
     for name, value in (
         ("spark.ui.enabled", "false"),
         ("spark.sql.shuffle.partitions", "2"),

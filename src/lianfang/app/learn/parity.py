@@ -86,7 +86,8 @@ def differences(features: Sequence[Feature], payments: pa.Table, *, backend: Any
             found.by_feature[feature.name] = len(wrong)
             room = SAMPLES_MAX - len(found.samples)
             found.samples += [
-                (payments["id"][int(row)].as_py(), feature.name, float(ours[row]), float(theirs[row])) for row in wrong[:room]
+                (payments["id"][int(row)].as_py(), feature.name, float(ours[row]), float(theirs[row]))
+                for row in wrong[:room]
             ]
     return found
 
@@ -97,7 +98,10 @@ def stored_features(
     """Every feature over the stored payments, in their order, and DOUBTFUL."""
     known = pa.table({"seq": placed.of, "known_seq": placed.known_seq, "known_at": placed.known_at})
     connection = backend or ibis.duckdb.connect()
-    tables = [ibis.memtable(payments.drop_columns(["known_at"]).append_column(SEQ, pa.array(placed.seq))), ibis.memtable(known)]
+    tables = [
+        ibis.memtable(payments.drop_columns(["known_at"]).append_column(SEQ, pa.array(placed.seq))),
+        ibis.memtable(known),
+    ]
     made = feature_table(declare(features), *tables, sets=sets)
     return connection.to_pyarrow(made).sort_by(SEQ)
 
@@ -112,7 +116,9 @@ def _live(features: Sequence[Feature], payments: pa.Table) -> NDArray[np.float64
         part = payments.slice(start, BATCH)
         has = set(part.column_names)
         columns = [part[path].to_pylist() if path in has else repeat(None, len(part)) for path in book.layout[:-1]]
-        judged = replayer.judge(list(zip(*columns, repeat(0), strict=False)), part["known_at"].to_numpy(), features=True)
+        judged = replayer.judge(
+            list(zip(*columns, repeat(0), strict=False)), part["known_at"].to_numpy(), features=True
+        )
         if judged.repeated.any():
             raise InputError("a payment's id stands twice in the history; keep the first", "id")
         parts.append(judged.features)

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from lianfang.engines.features.offline import DOUBTFUL, SEQ, columns_needed, feature_table
 from lianfang.kernel.errors import InputError
 from lianfang.kernel.instant import DAY, HOUR, MINUTE, SECOND
-from tests.engines.features.reference import Reference
+from tests.engines.features.reference import Event, Reference
 from tests.engines.features.test_kernel import (
     LAYOUT,
     START,
-    Event,
     declared_from,
     definitions,
     events_from,
@@ -29,7 +28,9 @@ from tests.engines.features.test_kernel import (
 
 WHOLE = ("amount", "session.failed_attempts")
 forward = st.lists(
-    st.tuples(st.sampled_from([0, 0, 1, SECOND, MINUTE, HOUR, 3 * HOUR, DAY, 7 * DAY]), payments), min_size=1, max_size=25
+    st.tuples(st.sampled_from([0, 0, 1, SECOND, MINUTE, HOUR, 3 * HOUR, DAY, 7 * DAY]), payments),
+    min_size=1,
+    max_size=25,
 )
 """Payments in order, with ties."""
 
