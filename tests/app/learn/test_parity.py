@@ -21,7 +21,8 @@ from lianfang.wire import Feature
 from tests.services_required import missing
 
 ROOT = Path(__file__).parents[3]
-HANDBOOK = ROOT.parent.parent / "shared" / "data" / "card-fraud-fdh"
+HANDBOOK = Path("shared", "data", "card-fraud-fdh")
+"""Beside the repository, or beside the folder that it stands in."""
 ROWS = 200_000
 
 COUNTED = ("count of {}s", "sum(amount) of {}s", "mean(amount) of {}s", "max(amount) of {}s", "seconds since last {}")
@@ -44,7 +45,7 @@ def declarations(keys: tuple[str, ...], wheres: tuple[str, ...], value: str) -> 
 
 
 def handbook() -> Path:
-    for folder in (HANDBOOK, Path("/work/shared/data/card-fraud-fdh")):
+    for folder in (ROOT.parent / HANDBOOK, ROOT.parent.parent / HANDBOOK):
         if folder.exists():
             return folder
     pytest.skip("NOT TESTED: the Fraud Detection Handbook's data are not here (../shared/data/card-fraud-fdh)")
