@@ -71,7 +71,7 @@ def compare(texts: list[str], history: list[Any], learnt: list[tuple[int, int, i
             assert same, (n, texts, numbers, got)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(definitions(), min_size=1, max_size=5), forward, outcomes)
 def test_payments_in_order_have_the_references_numbers(
     texts: list[str], history: list[Any], learnt: list[tuple[int, int, int]]
@@ -79,7 +79,7 @@ def test_payments_in_order_have_the_references_numbers(
     compare(texts, history, learnt)
 
 
-@settings(max_examples=35, deadline=None)
+@settings(max_examples=18, deadline=None)
 @given(st.lists(definitions(), min_size=1, max_size=4), histories, outcomes)
 def test_late_payments_and_late_outcomes_have_the_references_numbers(
     texts: list[str], history: list[Any], learnt: list[tuple[int, int, int]]
