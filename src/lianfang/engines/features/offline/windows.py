@@ -86,7 +86,7 @@ def _with_own(one: Windowed, number: Column, count: Column, counted: Column, at:
 
 def _distinct(counted: Column, frame: Any, sets: bool) -> Column:
     if sets:
-        return counted.collect(distinct=True).over(frame).length().fill_null(0)
+        return counted.collect().over(frame).unique().length().fill_null(0)
     return counted.nunique().over(frame).fill_null(0)
 
 
