@@ -91,6 +91,12 @@ def test_a_made_up_world_with_late_payments_has_the_same_numbers_both_ways(tmp_p
     assert found.compared > 0
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings(  # pyspark's own: how it reads a result, and the socket it leaves to the collector
+    "ignore:The copy keyword is deprecated",
+    "ignore:unclosed <socket:ResourceWarning",
+    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning",
+)
 def test_spark_gives_the_same_numbers(tmp_path: Path) -> None:
     try:
         from pyspark.sql import SparkSession
