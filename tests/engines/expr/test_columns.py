@@ -67,7 +67,7 @@ def fires(text: str, rows: list[Facts]) -> list[bool]:
 
 
 @given(st.lists(conditions, min_size=8, max_size=16), st.lists(facts(), min_size=4, max_size=12), st.booleans())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_columns_are_true_false_and_null_where_the_generated_python_is(
     texts: list[str], rows: list[Facts], nan: bool
 ) -> None:
@@ -95,7 +95,7 @@ def answers(text: str, **columns: Any) -> list[bool]:
     ),
     st.integers(0, 6),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_float_is_rounded_to_the_nearest_decimal_of_its_exact_value(values: list[float], digits: int) -> None:
     exact = [round(v, digits) for v in values]
     text = f"round(f_a, {digits}) == score"
@@ -107,7 +107,7 @@ near = st.tuples(st.integers(-50, 50).map(lambda i: i / 10), st.sampled_from([0.
 
 
 @given(st.lists(st.one_of(pairs, near), min_size=1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_floats_divide_as_in_python(values: list[tuple[float, float]]) -> None:
     values = [(a, b) for a, b in values if b and math.isfinite(a)]
     assume(values)

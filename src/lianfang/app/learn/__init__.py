@@ -1,1 +1,1 @@
-"""From a history to a model folder: features counted as the node counts them, trained, judged once, told in two languages."""
+"""Learning from history: a history to a model folder, and how the two computations of features agree."""
