@@ -28,6 +28,7 @@ from lianfang.app.commands import (
     serve,
     settings,
     simulate,
+    train,
 )
 from lianfang.app.commands.common import EXIT_FAILED, EXIT_INPUT
 from lianfang.kernel.errors import AccessError, InputError, LianfangError
@@ -42,7 +43,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "keys": (keys.issue, keys.rotate, keys.revoke),
     "model": (models.show, models.load, models.unload, models.explain),
     "journal": (journal.verify, journal.export, journal.show),
-    "bench": (bench.decide, bench.messages, bench.model, bench.world),
+    "bench": (bench.decide, bench.messages, bench.model, bench.world, bench.accuracy),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
 
@@ -67,6 +68,7 @@ def build() -> App:
         replay.replay,
         convert.convert,
         simulate.simulate,
+        train.train,
         schema.schema,
         settings.settings,
     ):

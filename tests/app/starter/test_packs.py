@@ -10,7 +10,7 @@ import pytest
 
 from lianfang.app.replay import load_rules, rule_files
 from lianfang.engines.expr import Checked, check
-from lianfang.engines.expr.check import _leaves
+from lianfang.engines.expr.check import leaves
 from lianfang.engines.expr.tree import (
     Column,
     Compare,
@@ -131,21 +131,21 @@ def needs_evidence(node: Condition, *, true: bool = True) -> bool:
 
 
 def _reads_evidence(node: Condition) -> bool:
-    leaves = list(_leaves(node))
-    columns = {leaf.path for leaf in leaves if isinstance(leaf, Column)}
-    counted = any(isinstance(leaf, Tag) or (isinstance(leaf, Feature) and leaf.name not in SCOPE) for leaf in leaves)
+    found = list(leaves(node))
+    columns = {leaf.path for leaf in found if isinstance(leaf, Column)}
+    counted = any(isinstance(leaf, Tag) or (isinstance(leaf, Feature) and leaf.name not in SCOPE) for leaf in found)
     return counted or bool(columns - WORDS - SCOPE)
 
 
 @each_rule
 def test_money_is_compared_with_named_parameters_and_not_with_bare_numbers(rule: Rule) -> None:
     sums = {f.name for f in WHOLE.features if f.define.startswith(("sum(", "max(", "mean("))}
-    for node in _leaves(check(rule.when, ENV).tree):
+    for node in leaves(check(rule.when, ENV).tree):
         if isinstance(node, Compare):
             money = any(
                 (isinstance(leaf, Column) and leaf.path == "amount")
                 or (isinstance(leaf, Feature) and leaf.name in sums)
-                for leaf in _leaves(node)
+                for leaf in leaves(node)
             )
             bare = [s for s in (node.left, node.right) if isinstance(s, Const) and not s.parameter and s.value]
             assert not (money and bare), f"{rule.id}: {bare}"

@@ -21,6 +21,8 @@ class Event(NamedTuple):
 
     at: int
     values: dict[str, str | int | None]
+    fraud: bool = False
+    """An earlier payment that became known to be fraud at `at`."""
 
 
 class Reference:
@@ -43,6 +45,9 @@ class Reference:
         self.arrived.append(event)
         return out
 
+    def learn(self, event: Event) -> None:
+        self.arrived.append(event._replace(fraud=True))
+
     def value(self, d: Windowed, now: Event) -> float:
         key = self.key(d, now)
         if None in key:
@@ -55,8 +60,11 @@ class Reference:
         retain = (max(o.window_s for o in self.ring(d)) + LATE_S) * SECOND + (0 if d.exact else width)
         kept: list[Event] = []
         newest = None
-        for e in (e for e in self.arrived if self.key(d, e) == key):
+        frauds = any(isinstance(o, Windowed) and o.keys == d.keys and o.source == "frauds" for o in self.declared)
+        for e in (e for e in self.arrived if self.key(d, e) == key and (frauds or not e.fraud)):
             newest = e.at if newest is None else max(newest, e.at)  # a key forgets by the newest time it has seen
+            if e.fraud != (d.source == "frauds"):
+                continue
             oldest = newest - retain
             kept = [k for k in kept if (k.at if d.exact else k.at // width * width) >= oldest]
             if e.at >= oldest:
@@ -69,7 +77,11 @@ class Reference:
 
     def ring(self, d: Windowed) -> list[Windowed]:
         """The features that are counted together, and so remember as long as the longest of them."""
-        same = [o for o in self.declared if isinstance(o, Windowed) and o.keys == d.keys and o.exact == d.exact]
+        same = [
+            o
+            for o in self.declared
+            if isinstance(o, Windowed) and (o.keys, o.exact, o.source) == (d.keys, d.exact, d.source)
+        ]
         if d.exact:
             return same
         same = [o for o in same if bucket_width_s(o.window_s) == bucket_width_s(d.window_s)]

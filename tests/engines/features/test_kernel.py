@@ -49,8 +49,10 @@ wheres = st.sampled_from(["", *(f" where {w}" for w in WHERES)])
 @st.composite
 def definitions(draw: st.DrawFn) -> str:
     agg = draw(aggregates)
-    head = f"seconds since {agg} payment" if agg in ("first", "last") else f"{agg} payments"
-    including = draw(st.sampled_from(["", " including this"]))
+    fraud = agg not in ("first", "distinct(payee.account) of", "distinct(device.id) of") and draw(st.booleans())
+    noun = "fraud" if fraud else "payment"
+    head = f"seconds since {agg} {noun}" if agg in ("first", "last") else f"{agg} {noun}s"
+    including = "" if fraud else draw(st.sampled_from(["", " including this"]))
     return f"{head}{draw(wheres)} by {draw(keys)} over {draw(windows)}{including}"
 
 
@@ -76,6 +78,8 @@ payments = st.fixed_dictionaries(
     }
 )
 histories = st.lists(st.tuples(steps, payments), min_size=1, max_size=25)
+outcomes = st.lists(st.tuples(st.integers(0, 24), st.integers(0, 24), steps), max_size=8)
+"""(after so many payments, one of those before, how much later or earlier than the newest of them) became known to be fraud."""
 
 
 class Live:
@@ -86,6 +90,11 @@ class Live:
         self.state = FeatureState(self.plan, KEY, memory_bytes=1 << 24)
         self.text = feed(self.plan, LAYOUT)
         self.mask = compile_predicates([check(f, Environment()) for f in self.plan.filters], LAYOUT)
+
+    def learn(self, event: Event) -> None:
+        row = tuple(event.values[path] for path in LAYOUT)
+        numbers = [int(event.values[path] or 0) for path in self.plan.integers]
+        self.state.learn(self.text(row), numbers, event.at, self.mask(row))
 
     def observe(self, event: Event) -> list[float]:
         row = tuple(event.values[path] for path in LAYOUT)
@@ -110,15 +119,23 @@ def same(a: list[float], b: list[float]) -> bool:
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.lists(definitions(), min_size=1, max_size=6), histories)
+@given(st.lists(definitions(), min_size=1, max_size=6), histories, outcomes)
 def test_every_feature_equals_the_naive_reference(
-    texts: list[str], history: list[tuple[int, dict[str, str | int | None]]]
+    texts: list[str],
+    history: list[tuple[int, dict[str, str | int | None]]],
+    learnt: list[tuple[int, int, int]],
 ) -> None:
     declared = declared_from(texts)
     live, reference = Live(declared), Reference(declared)
-    for n, event in enumerate(events_from(history)):
+    events = events_from(history)
+    for n, event in enumerate(events):
         want, got = reference.observe(event), live.observe(event)
         assert same(want, got), (n, texts, want, got)
+        for after, which, step in learnt:
+            if after == n and which <= n:
+                known = events[which]._replace(at=event.at + step)
+                reference.learn(known)
+                live.learn(known)
 
 
 @settings(max_examples=40, deadline=None)

@@ -339,3 +339,59 @@ def test_times_at_the_edges_of_the_calendar_are_decided_surely(times: list[str])
         started = {"started": EDGES[i % 2]}
         answer = bench.ask(payment(f"p{i}", time, limits.AMOUNT_MAX, payer={"account": "a"}, session=started))
         assert (answer.action, answer.unsure) == ("allow", False)
+
+
+FRAUDS = Feature(name="frauds", define="count of frauds by payee.account over 24h")
+
+
+def outcome(payment_id: str, label: str = "fraud") -> tuple[bytes, Outcome]:
+    made = Outcome(payment_id=payment_id, label=label, known_at=moment(NOW), source="customer")  # type: ignore[arg-type]
+    return write(made), made
+
+
+def test_a_fraud_counts_once_from_when_it_is_known_for_the_key_of_its_payment() -> None:
+    bench = Bench(book_of([QUIET], features=[FRAUDS]))
+
+    def frauds_seen(number: int) -> float:
+        bench.ask(payment(f"n{number}", payee={"account": "mule"}))
+        return float(bench.hot.features[0])
+
+    bench.ask(payment("bad", payee={"account": "mule"}))
+    bench.ask(payment("other", payee={"account": "shop"}))
+    assert frauds_seen(1) == 0
+    known = NOW - 10 * SECOND
+    for said in (outcome("other"), outcome("bad", "genuine"), outcome("unheard-of"), outcome("bad"), outcome("bad")):
+        bench.decider.learn(*said, known)
+    assert frauds_seen(2) == 1
+    assert bench.decider.counters["frauds_counted"] == 2
+    assert bench.decider.counters["frauds_not_counted"] == 2
+    bench.decider.learn(*outcome("bad", "genuine"), known)
+    assert frauds_seen(3) == 1
+
+
+def test_outcomes_counted_again_after_a_restart_give_the_same_state() -> None:
+    book = book_of([QUIET], features=[FRAUDS, COUNT])
+    first, second = Bench(book), Bench(book)
+    for i in range(6):
+        first.ask(payment(f"p{i}", payee={"account": "m"}, payer={"account": "a"}))
+        first.decider.learn(*outcome(f"p{i // 2}"), NOW - (6 - i) * SECOND)
+    second.journal.records = list(first.journal.records)
+    for seq, (kind, at, parts) in enumerate(first.journal.records, 1):
+        if kind == DECISION:
+            assert second.decider.relive([(seq, parts)]) == 0
+        else:
+            second.decider.count_outcome(read_outcome(parts[0]), at)
+    for bench in (first, second):
+        bench.ask(payment("next", payee={"account": "m"}, payer={"account": "a"}))
+    assert np.array_equal(first.hot.features, second.hot.features)
+    assert first.hot.features[0] == 3
+    assert np.array_equal(first.hot.recent.ids, second.hot.recent.ids)
+
+
+def test_declarations_without_frauds_do_not_look_at_outcomes() -> None:
+    bench = Bench(book_of([QUIET], features=[COUNT]))
+    bench.ask(payment("p"))
+    before = bench.hot.state.counters
+    bench.decider.learn(*outcome("p"), NOW)
+    assert bench.hot.state.counters == before
+    assert not bench.decider.counters["frauds_not_counted"]

@@ -30,14 +30,14 @@ from lianfang.engines.hotpath import HotPath
 from lianfang.engines.scoring import NoModel, TrainedModel
 from lianfang.infra import published
 from lianfang.infra.http import Limits, Server
-from lianfang.infra.journal import DECISION, JournalWriter, Recovery, scan
+from lianfang.infra.journal import DECISION, OUTCOME, JournalWriter, Record, Recovery, scan
 from lianfang.infra.messages import FrameLimits, FrameServer, XmlCodecs
 from lianfang.infra.published import Watched, read_if_there
 from lianfang.kernel.errors import DependencyError, EvidenceError, LianfangError
 from lianfang.services.decide import LIST_SCHEMA, Decider, Door, ListBook, RuleBook, hot_path, rule_book, version_of
 from lianfang.services.decide.models import ROLES, Role, take_over
 from lianfang.services.identity import ApiKey, KeyRing
-from lianfang.wire import Payment, RuleSet, read_ruleset, write
+from lianfang.wire import Payment, RuleSet, read_outcome, read_ruleset, write
 
 WATCH_S: Final = 0.2
 """How often the decider looks for new versions."""
@@ -251,14 +251,27 @@ class DeciderProcess:
                 f"the snapshot stands at {seq}, the journal ends at {self.journal.next_seq - 1}: the journal was cut or replaced"
             )
         self.snapshots.seq = seq
-        decisions = ((r.seq, r.parts) for r in scan(self.files.journal, seq + 1) if r.kind == DECISION)
-        while batch := list(islice(decisions, RELIVE_BATCH)):
-            self.mismatches += self.decider.relive(batch)
-            self.restored += len(batch)
+        records = (r for r in scan(self.files.journal, seq + 1) if r.kind in (DECISION, OUTCOME))
+        while batch := list(islice(records, RELIVE_BATCH)):
+            self._relive(batch)
         if self.mismatches:
             self.trouble["recovery"] = (
                 f"{self.mismatches} payments counted otherwise than recorded (the feature declarations changed?)"
             )
+
+    def _relive(self, records: list[Record]) -> None:
+        """Count again, in the order of the journal: payments many at once, outcomes between them where features count them."""
+        waiting: list[tuple[int, tuple[bytes, ...]]] = []
+        for record in records:
+            if record.kind == DECISION:
+                waiting.append((record.seq, record.parts))
+            elif self.decider.book.plan.frauds:
+                self.mismatches += self.decider.relive(waiting)
+                self.restored += len(waiting)
+                waiting = []
+                self.decider.count_outcome(read_outcome(record.parts[0]), record.at)
+        self.mismatches += self.decider.relive(waiting)
+        self.restored += len(waiting)
 
     def _tell(self, recovery: Recovery) -> None:
         text = "; ".join(recovery.sentences()) or "sound"
@@ -340,6 +353,8 @@ def _warm_up(book: RuleBook, hot: HotPath) -> None:
     for i in range(WARM_PAYMENTS):
         row = book.flatten(msgspec.structs.replace(payment, id=f"warm-{i}"))
         spare.step(text(row), i + 1, at, book.mask(row), book.numbers(row))
+        if book.plan.frauds:
+            spare.learn(text(row), at, book.mask(row), book.numbers(row))
         book.evaluate(row, spare.features.tolist(), {}, {}, float("nan"), at)
 
 

@@ -22,7 +22,7 @@ from lianfang.engines.keyed import HashKey
 from lianfang.engines.scoring import NoModel, Scorer
 from lianfang.infra.history import FRAUD, GENUINE, UNKNOWN, HistoryBatch, HistoryReport, Mapping, read_history
 from lianfang.kernel.instant import DAY
-from lianfang.services.decide import Judged, Replayer, RuleBook, hot_path
+from lianfang.services.decide import NOT_FRAUD, Judged, Replayer, RuleBook, hot_path
 from lianfang.services.decide.facts import HINTS
 from lianfang.services.decide.policy import UNSURE_TEXTS
 from lianfang.wire import SEVERITY
@@ -90,7 +90,7 @@ class ReplayResult:
     feature_counters: dict[str, int] = field(default_factory=dict)
 
 
-class _Codes(dict[Any, int]):
+class Codes(dict[Any, int]):
     """Numbers for names, in the order they come."""
 
     def all(self, names: list[Any]) -> list[int]:
@@ -109,9 +109,9 @@ class _Collector:
         self._index = {name: i for i, name in enumerate(names)}
         self.tally = RuleTally(names)
         self.parts: list[tuple[NDArray[Any], ...]] = []
-        self.customers = _Codes()
-        self.currencies = _Codes()
-        self.kinds = _Codes()
+        self.customers = Codes()
+        self.currencies = Codes()
+        self.kinds = Codes()
         self.alarms: dict[str, tuple[int, int]] = {}
         self.labelled = truth is not None
 
@@ -177,18 +177,21 @@ def replay(job: Replay, progress: Callable[[int], None] | None = None) -> Replay
     wanted = list(dict.fromkeys((*plain, "currency", "card")))
     counted = repeated = timed = read = 0
     began = None
-    with _calm(), Trace.to(job.trace, job.book.plan.names) as trace:
+    with calm(), Trace.to(job.trace, job.book.plan.names) as trace:
         for batch in read_history(job.history, job.mapping, wanted, progress=progress, report=report):
             left = batch.rows if job.limit is None else min(batch.rows, job.limit - read)
             read += left
             rows = list(zip(*[batch.columns[path] for path in plain], repeat(0), strict=False))
             times = np.array(batch.columns["time"], np.int64)[:left]
+            frauds = _frauds(batch, job)
             for place, judge in _runs(times, job):
                 if not judge:
-                    replayer.count(rows[place])
+                    replayer.count(rows[place], None if frauds is None else frauds[place])
                     counted += place.stop - place.start
                     continue
-                judged = replayer.judge(rows[place], features=trace is not None)
+                judged = replayer.judge(
+                    rows[place], None if frauds is None else frauds[place], features=trace is not None
+                )
                 repeated += int(judged.repeated.sum())
                 labels = collector.add(batch, place, judged)
                 if trace is not None:
@@ -219,6 +222,13 @@ def replay(job: Replay, progress: Callable[[int], None] | None = None) -> Replay
     )
 
 
+def _frauds(batch: HistoryBatch, job: Replay) -> NDArray[np.int64] | None:
+    """When each payment became known to be fraud, where features ask for it and the history says."""
+    if not job.book.plan.frauds or batch.labels is None or batch.known_at is None:
+        return None
+    return np.where(batch.labels == FRAUD, batch.known_at, NOT_FRAUD)
+
+
 def _runs(times: NDArray[np.int64], job: Replay) -> Iterator[tuple[slice, bool]]:
     """Stretches of a batch to be counted (False) or judged (True), in order; what is too late is left out."""
     what = np.where(times >= job.until, 2, np.where(times >= job.since, 1, 0))
@@ -247,7 +257,7 @@ def _together(parts: list[tuple[NDArray[Any], ...]]) -> dict[str, Any]:
 
 
 @contextmanager
-def _calm() -> Iterator[None]:
+def calm() -> Iterator[None]:
     """Rows are freed by counting; looking for cycles among thousands of live tuples is wasted time."""
     before = gc.get_threshold()
     gc.collect()

@@ -140,8 +140,9 @@ def _clock(check: Checks, node: ast.Call, name: str) -> Value:
         offset = check.literal(node.args[1], (int, float), "the UTC offset in hours")
         if not UTC_OFFSET_MIN <= offset <= UTC_OFFSET_MAX:
             check.fail(node.args[1], f"a UTC offset lies between {UTC_OFFSET_MIN} and +{UTC_OFFSET_MAX} hours")
-    code = CLOCK[name].replace("{offset}", str(round(offset * HOUR)))
-    return Call(type="int", bits=BITS_INT, name=name, code=code, args=(at,))
+    offset_us = round(offset * HOUR)
+    code = CLOCK[name].replace("{offset}", str(offset_us))
+    return Call(type="int", bits=BITS_INT, name=name, code=code, args=(at,), option=offset_us)
 
 
 def _extreme(check: Checks, node: ast.Call, name: str) -> Value:
@@ -161,7 +162,8 @@ def _round(check: Checks, node: ast.Call) -> Value:
         digits = check.literal(node.args[1], int, "the number of decimals")
         if not 0 <= digits <= ROUND_DIGITS_MAX:
             check.fail(node.args[1], f"0 to {ROUND_DIGITS_MAX} decimals")
-    return Call(type=v.type, nan=v.nan, bits=v.bits, name="round", code=f"round({{0}}, {digits})", args=(v,))
+    code = f"round({{0}}, {digits})"
+    return Call(type=v.type, nan=v.nan, bits=v.bits, name="round", code=code, args=(v,), option=digits)
 
 
 def _coalesce(check: Checks, node: ast.Call) -> Value:

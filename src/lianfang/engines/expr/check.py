@@ -120,28 +120,29 @@ def _checked(checker: Checker, tree: Condition, number: Value | None = None) -> 
         first, *rest = checker.errors
         first.also = tuple(rest)
         raise first
-    leaves = list(_leaves(tree))
+    found = list(leaves(tree))
     return Checked(
         text=checker.source.text,
         tree=tree,
         paths=frozenset(
-            [n.path for n in leaves if isinstance(n, Column)] + ["surroundings" for n in leaves if isinstance(n, Found)]
+            [n.path for n in found if isinstance(n, Column)] + ["surroundings" for n in found if isinstance(n, Found)]
         ),
-        features=frozenset(n.name for n in leaves if isinstance(n, Feature)),
-        lists=frozenset((n.column.path, n.name) for n in leaves if isinstance(n, Member)),
-        tags=frozenset(n.path for n in leaves if isinstance(n, Tag)),
-        uses_score=any(isinstance(n, Score) for n in leaves),
+        features=frozenset(n.name for n in found if isinstance(n, Feature)),
+        lists=frozenset((n.column.path, n.name) for n in found if isinstance(n, Member)),
+        tags=frozenset(n.path for n in found if isinstance(n, Tag)),
+        uses_score=any(isinstance(n, Score) for n in found),
         env=checker.env,
-        parameters=frozenset(n.parameter for n in leaves if isinstance(n, Const) and n.parameter),
+        parameters=frozenset(n.parameter for n in found if isinstance(n, Const) and n.parameter),
         type=number.type if number is not None else "bool",
         number=number,
     )
 
 
-def _leaves(node: Condition | Value) -> Iterator[Condition | Value]:
+def leaves(node: Condition | Value) -> Iterator[Condition | Value]:
+    """The node and all that it is made of."""
     yield node
     for child in _children(node):
-        yield from _leaves(child)
+        yield from leaves(child)
 
 
 def _children(node: Condition | Value) -> tuple[Condition | Value, ...]:

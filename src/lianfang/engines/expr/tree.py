@@ -68,6 +68,8 @@ class Call(Value):
     name: str
     code: str
     args: tuple[Value, ...]
+    option: int = 0
+    """What stands in `code` beside the arguments: a clock's offset in microseconds, the decimals of `round`."""
     function: Callable[..., Any] | None = None
 
 

@@ -18,12 +18,13 @@ from lianfang.kernel.instant import seconds_of
 from lianfang.wire import SUBJECTS, Feature, catalogue
 
 Aggregate = Literal["count", "sum", "mean", "max", "distinct", "first", "last"]
+Source = Literal["payments", "frauds"]
 KEY_PATHS: Final = (*SUBJECTS, "merchant.terminal")
 """What a feature may be keyed by: the subjects, and the terminal of a merchant."""
 
 _BODY: Final = re.compile(
-    r"""^\s*(?:(?P<agg>count|sum|mean|max|distinct)\s*(?:\(\s*(?P<value>[\w.]+)\s*\))?\s+of\s+payments
-        |seconds\s+since\s+(?P<since>first|last)\s+payment)
+    r"""^\s*(?:(?P<agg>count|sum|mean|max|distinct)\s*(?:\(\s*(?P<value>[\w.]+)\s*\))?\s+of\s+(?P<source>payments|frauds)
+        |seconds\s+since\s+(?P<since>first|last)\s+(?P<event>payment|fraud))
         (?:\s+where\s+(?P<where>.+?))?
         \s+by\s+(?P<keys>[\w.]+(?:\s*,\s*[\w.]+)*)
         \s+over\s+(?P<window>\w+)
@@ -50,6 +51,8 @@ class Windowed:
     keys: tuple[str, ...]
     window_s: int
     including: bool
+    source: Source = "payments"
+    """What is counted: payments as they arrive, or payments as they become known to be fraud."""
 
     @property
     def exact(self) -> bool:
@@ -92,10 +95,17 @@ def _declare(feature: Feature, windowed: set[str]) -> Declared:
         raise FeatureError(
             f"cannot read {feature.define!r}: write `count of payments by payer.account over 24h`, "
             '`sum(amount) of payments where kind == "qr" by payee.account over 7d`, '
-            "`seconds since last payment by device.id over 30d` or `ratio of a to b`",
+            "`seconds since last payment by device.id over 30d`, `count of frauds by merchant.terminal over 30d` "
+            "or `ratio of a to b`",
             feature.name,
         )
     aggregate: Aggregate = found["since"] or found["agg"]  # type: ignore[assignment]  # the pattern has no others
+    source: Source = "frauds" if "fraud" in (found["source"] or found["event"]) else "payments"
+    if source == "frauds" and (aggregate in ("distinct", "first") or found["including"]):
+        what = "`including this`" if found["including"] else aggregate
+        raise FeatureError(
+            f"{what} does not go with frauds: count, sum, mean, max and `since last fraud` do", feature.name
+        )
     return Windowed(
         name=feature.name,
         aggregate=aggregate,
@@ -104,6 +114,7 @@ def _declare(feature: Feature, windowed: set[str]) -> Declared:
         keys=_keys(feature, found["keys"]),
         window_s=_window(feature, found["window"]),
         including=bool(found["including"]),
+        source=source,
     )
 
 

@@ -17,6 +17,7 @@ from lianfang.engines.features.index import find, guess, move, put, sweep
 from lianfang.engines.features.layout import (
     BUCKETS,
     DESC_WORDS,
+    FRAUDS,
     HEADER_WORDS,
     KEY_WORDS,
     LOW32,
@@ -114,7 +115,7 @@ def _ask_for_ring(plan, mem, ring, desc):
     base = mem[desc]
     start = mem[desc + 2] >> 32
     end = start + (mem[desc + 2] & LOW32)
-    if plan[ring] == BUCKETS:
+    if plan[ring] & 3 == BUCKETS:
         prefetch(mem, base + start * plan[ring + 1])
         prefetch(mem, base + (end - 1) * plan[ring + 1])
     else:
@@ -148,6 +149,8 @@ def _observe(plan, mem, index, slots, old, old_slots, hashes, numbers, t, mask, 
             if kind == PAYMENTS:
                 read_payments(plan, mem, ring, base, cap, start, n, t, mask, numbers, hashes, out)
                 count_payment(plan, mem, ring, desc, t, newest, mask, numbers, hashes)
+            elif kind == FRAUDS + PAYMENTS:
+                read_payments(plan, mem, ring, base, cap, start, n, t, mask, numbers, hashes, out)
             else:
                 if plan[ring + 2] != width:  # one division for each width, not for each ring
                     width = plan[ring + 2]
@@ -155,6 +158,8 @@ def _observe(plan, mem, index, slots, old, old_slots, hashes, numbers, t, mask, 
                 if kind == BUCKETS:
                     read_buckets(plan, mem, ring, base, start, n, t, bucket, mask, numbers, out)
                     count_bucket(plan, mem, ring, desc, t, bucket, newest, mask, numbers)
+                elif kind == FRAUDS + BUCKETS:
+                    read_buckets(plan, mem, ring, base, start, n, t, bucket, mask, numbers, out)
                 else:
                     read_values(plan, mem, ring, base, cap, n, bucket, newest, mask, hashes, out)
                     count_value(plan, mem, ring, desc, t, bucket, newest, mask, hashes)
@@ -172,6 +177,55 @@ def _observe(plan, mem, index, slots, old, old_slots, hashes, numbers, t, mask, 
         return move(old, old_slots, index, slots, mem, MOVE_STEPS * plan[0])
     sweep(plan, mem, index, slots, SWEEP_STEPS)
     return False
+
+
+@njit(inline="always")
+def _learn_key(plan, mem, ring, rings, desc, newest, t, mask, numbers, hashes):
+    """Count a fraud in those rings of one key that count frauds."""
+    for _ in range(rings):
+        kind = plan[ring]
+        if kind == FRAUDS + PAYMENTS:
+            count_payment(plan, mem, ring, desc, t, newest, mask, numbers, hashes)
+        elif kind == FRAUDS + BUCKETS:
+            count_bucket(plan, mem, ring, desc, t, t - t % plan[ring + 2], newest, mask, numbers)
+        ring += RING_WORDS
+        desc += DESC_WORDS
+
+
+@njit(inline="always")
+def _counts_frauds(plan, ring, rings):
+    for r in range(rings):  # noqa: SIM110 - numba
+        if plan[ring + r * RING_WORDS] >= FRAUDS:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def learn(plan, mem, index, index_slots, old, old_slots, hashes, numbers, t, mask):
+    """Count a payment that became known to be fraud at `t` (us), where frauds are counted. Bare pointers, as `observe`.
+
+    After `ask_for`. `numbers`, `mask`: of the payment. Returns the flags `GROW`, `FULL_NOW`.
+    """
+    full_before = mem[FULL]
+    slots = u(index_slots - 1)
+    for k in range(plan[0]):
+        at = HEADER_WORDS + k * KEY_WORDS
+        h = u(mem[SCRATCH_HASHES + k])
+        if h == u(0) or not _counts_frauds(plan, plan[at + 5], plan[at + 4]):
+            continue
+        row = find(index, slots, mem, h)
+        if row == 0 and old_slots > 0:
+            row = find(old, u(old_slots - 1), mem, h)
+        if row == 0:
+            row = _new_row(plan, mem, index, slots, h, k)
+        if row == 0:
+            continue
+        newest = t if mem[row + 2] == NEVER else mem[row + 2]
+        _learn_key(plan, mem, plan[at + 5], plan[at + 4], row + ROW_WORDS, newest, t, mask, numbers, hashes)
+        mem[row + 2] = max(newest, t)
+    mem[NEWEST] = max(mem[NEWEST], t)
+    flags = FULL_NOW if mem[FULL] != full_before else 0
+    return flags | GROW if mem[KEYS] * 10 >= index_slots * 7 and old_slots == 0 else flags
 
 
 @njit(cache=True, nogil=True)

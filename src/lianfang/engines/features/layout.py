@@ -14,6 +14,8 @@ from typing import Final
 PAYMENTS: Final = 0
 BUCKETS: Final = 1
 VALUES: Final = 2
+FRAUDS: Final = 4
+"""Added to the kind of a ring that counts payments when they become known to be fraud, and not when they arrive."""
 
 # What a column holds. PAYMENTS: an integer field, the filter mask, a value's hash, the time it was last seen.
 COL_INT: Final = 0
@@ -37,7 +39,7 @@ FIRST: Final = 5
 LAST: Final = 6
 
 # Words of the plan: a header, then tables.
-HEADER_WORDS: Final = 4  # keys, 0, ratios, ratio table at
+HEADER_WORDS: Final = 4  # keys, whether any ring counts frauds, ratios, ratio table at
 KEY_WORDS: Final = 6  # field a, field b or -1, row words, horizon us, rings, ring table at
 RING_WORDS: Final = 8  # kind, columns, bucket us, retain us, records max, column table at, features, feature table at
 COLUMN_WORDS: Final = 3  # what, argument, filter or -1

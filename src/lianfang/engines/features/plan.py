@@ -28,6 +28,7 @@ from lianfang.engines.features.layout import (
     COL_SUM,
     COL_VALUE,
     DESC_WORDS,
+    FRAUDS,
     HEADER_WORDS,
     KEY_WORDS,
     PAYMENTS,
@@ -89,6 +90,8 @@ class Plan:
     fields: tuple[str, ...]
     integers: tuple[str, ...]
     filters: tuple[str, ...]
+    frauds: bool
+    """Whether any feature counts what became known to be fraud."""
     keys: int
     """How many keys (subjects and pairs) a payment has at most."""
     signature: str
@@ -111,6 +114,7 @@ class _Compiler:
         self.filters: list[str] = []
         self.keys: dict[tuple[int, ...], dict[tuple[int, ...], _Ring]] = {}
         self.ratios: list[tuple[int, int, int]] = []
+        self.frauds = any(isinstance(one, Windowed) and one.source == "frauds" for one in declared)
         names = [d.name for d in declared]
         for out, one in enumerate(declared):
             if isinstance(one, Ratio):
@@ -123,8 +127,9 @@ class _Compiler:
         rings = self.keys.setdefault(key, {})
         where = self.filter(one)
         window_us = one.window_s * SECOND
+        base = FRAUDS if one.source == "frauds" else 0
         if one.exact:
-            ring = rings.setdefault((PAYMENTS,), _Ring(PAYMENTS, 0))
+            ring = rings.setdefault((base + PAYMENTS,), _Ring(base + PAYMENTS, 0))
             column, second = self.payment_columns(ring, one, where)
         elif one.aggregate == "distinct":
             value = self.index(self.fields, one.value)
@@ -133,7 +138,8 @@ class _Compiler:
             column, second = ring.column(COL_VALUE, value, where), 0
         else:
             width = bucket_width_s(one.window_s)
-            ring = rings.setdefault((BUCKETS, width), _Ring(BUCKETS, width, records_max=BUCKETS_MAX))
+            kind = base + BUCKETS
+            ring = rings.setdefault((kind, width), _Ring(kind, width, records_max=BUCKETS_MAX))
             column, second = self.bucket_columns(ring, one, where)
         ring.retain_s = max(ring.retain_s, one.window_s + LATE_S + ring.bucket_s)
         aggregate = AGGREGATES[one.aggregate]
@@ -183,7 +189,7 @@ class _Compiler:
         return known.index(path)
 
     def words(self) -> list[int]:
-        words = [len(self.keys), 0, len(self.ratios), 0]
+        words = [len(self.keys), int(self.frauds), len(self.ratios), 0]
         words += [0] * (KEY_WORDS * len(self.keys))
         for k, (key, rings) in enumerate(self.keys.items()):
             horizon = max(r.retain_s for r in rings.values()) * SECOND
@@ -241,6 +247,7 @@ def compile_plan(declared: Sequence[Declared]) -> Plan:
         fields=tuple(made.fields),
         integers=tuple(made.integers),
         filters=tuple(made.filters),
+        frauds=made.frauds,
         keys=len(made.keys),
         signature=hashlib.sha256(meaning.encode()).hexdigest()[:16],
     )

@@ -139,7 +139,12 @@ def read_payments(plan, mem, ring, base, cap, start, n, t, mask, numbers, hashes
         lo = first_at_least(mem, base, start, lo, edge, 1)
         argument = plan[columns + (column - 1) * COLUMN_WORDS + 1] if column > 0 else 0
         if aggregate == DISTINCT:
-            value = _distinct(mem, second, base + column * cap, base, lo, hi, edge, including, int64(hashes[argument]))
+            oldest = (
+                max(edge, mem[base + start]) if n > 0 else edge
+            )  # what was seen in a payment forgotten is new again
+            value = _distinct(
+                mem, second, base + column * cap, base, lo, hi, oldest, including, int64(hashes[argument])
+            )
         elif aggregate == FIRST or aggregate == LAST:
             value = _since(mem, base, second, lo, hi, t, aggregate, where, including)
         else:

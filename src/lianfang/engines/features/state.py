@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lianfang.engines.features import kernel, memory
 from lianfang.engines.features.index import move_all
+from lianfang.engines.features.kernel import learn as kernel_learn
 from lianfang.engines.features.kernel import observe as kernel_observe
 from lianfang.engines.features.plan import Plan
 from lianfang.engines.keyed import HashKey, hash_fields
@@ -30,6 +31,15 @@ def _observe_arrays(plan, mem, index, old, hashes, numbers, at, mask, out, flags
     flags[0] = kernel_observe(
         pointer(plan), pointer(mem), pointer(index), index.shape[0], pointer(old), old.shape[0], pointer(hashes),
         pointer(numbers), at, mask, pointer(out), out.shape[0],
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _learn_arrays(plan, mem, index, old, hashes, numbers, at, mask, flags):
+    kernel.ask_for(pointer(plan), pointer(mem), pointer(index), np.uint64(index.shape[0] - 1), pointer(hashes))
+    flags[0] = kernel_learn(
+        pointer(plan), pointer(mem), pointer(index), index.shape[0], pointer(old), old.shape[0], pointer(hashes),
+        pointer(numbers), at, mask,
     )  # fmt: skip
 
 
@@ -83,6 +93,16 @@ class FeatureState:
         )
         self.mind(int(self._flags[0]))
         return self.out.tolist()  # type: ignore[no-any-return]
+
+    def learn(self, text: bytes, numbers: Sequence[int], at: int, mask: int = 0) -> None:
+        """Count an earlier payment that became known to be fraud at `at` (us). Arguments as of `observe`, of that payment."""
+        for i, number in enumerate(numbers):
+            self.numbers[i] = number
+        hash_fields(text, self._k0, self._k1, self.hashes)
+        _learn_arrays(
+            self.plan.words, self.mem, self.index, self.old_index, self.hashes, self.numbers, at, mask, self._flags
+        )
+        self.mind(int(self._flags[0]))
 
     def mind(self, flags: int) -> bool:
         """Do what the kernel's flags ask for. Whether the index is another array now."""

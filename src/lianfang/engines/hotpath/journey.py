@@ -14,10 +14,10 @@ from numba import uint64 as u
 from numpy.typing import NDArray
 
 from lianfang.engines.features import FeatureState, Plan
-from lianfang.engines.features.kernel import FULL_NOW, ask_for, observe
+from lianfang.engines.features.kernel import FULL_NOW, ask_for, learn, observe
 from lianfang.engines.keyed import HashKey, hash_fields, mix
 from lianfang.engines.keyed.siphash import SEPARATOR
-from lianfang.engines.lookup import EMPTY_TABLE, RecentIds, Table, prefetch_id, probe, recall
+from lianfang.engines.lookup import EMPTY_TABLE, RecentIds, Table, mark, prefetch_id, probe, recall
 from lianfang.engines.native import float64s, int64s, pointer, prefetch, uint64s
 from lianfang.engines.rules import EMPTY_SCREEN, Screen, screen
 from lianfang.engines.rules.sieve import STACK
@@ -25,6 +25,8 @@ from lianfang.wire import SUBJECTS
 
 FRESH: Final = -1
 """The payment was not answered before: its features are in `features`, and it is counted."""
+LEARNT: Final = -2
+"""In `Steps.before`: no payment, but an outcome that was counted, or that had been counted before."""
 LISTED: Final = 4
 """Flag of `Steps`, beside `FULL_NOW`: a list knows a subject of the payment."""
 FLAG_BITS: Final = 8
@@ -130,6 +132,31 @@ def _journey(text, context, seq, t, mask, hints):
 
 
 @njit(cache=True, nogil=True)
+def _learn(text, context, t, mask):
+    """Count the payment of this text as known to be fraud at `t`, once: the flags of `learn`, -1 where it was not counted."""
+    hashes = carray(uint64s(context[_HASHES]), (context[_N_HASHES],))
+    hash_fields(text, u(context[_K0]), u(context[_K1]), hashes)
+    ids = carray(uint64s(context[_IDS]), (3, context[_N_IDS]))
+    if not mark(ids, carray(int64s(context[_IDS_STATE]), (2,)), hashes[0]):
+        return -1
+    plan, mem, index = int64s(context[_PLAN]), int64s(context[_MEM]), uint64s(context[_INDEX])
+    keys = uint64s(context[_HASHES] + 8)
+    ask_for(plan, mem, index, u(context[_N_INDEX] - 1), keys)
+    return learn(
+        plan,
+        mem,
+        index,
+        context[_N_INDEX],
+        uint64s(context[_OLD]),
+        context[_N_OLD],
+        keys,
+        int64s(context[_NUMBERS]),
+        t,
+        mask,
+    )
+
+
+@njit(cache=True, nogil=True)
 def _journeys(texts, ends, context, seqs, times, masks, numbers, before, flags, groups, out):
     """`_journey` for n payments in turn, without Python in between. `texts[ends[i - 1]:ends[i]]` is the text of payment i."""
     own = carray(int64s(context[_NUMBERS]), (numbers.shape[1],))
@@ -138,6 +165,11 @@ def _journeys(texts, ends, context, seqs, times, masks, numbers, before, flags, 
     start = 0
     for i in range(times.shape[0]):
         own[:] = numbers[i]
+        if seqs[i] < 0:
+            _learn(texts[start : ends[i]], context, times[i], masks[i])
+            before[i] = LEARNT
+            start = ends[i]
+            continue
         answered = _journey(texts[start : ends[i]], context, seqs[i], times[i], masks[i], 0)
         before[i] = max(answered, -1)
         start = ends[i]
@@ -267,6 +299,17 @@ class HotPath:
             self._wire()
         return FRESH
 
+    def learn(self, text: bytes, at: int, mask: int, numbers: Sequence[int]) -> bool:
+        """Count an earlier payment as known to be fraud at `at`. False if it is not remembered or was counted before."""
+        for i, number in enumerate(numbers):
+            self._numbers[i] = number
+        flags: int = _learn(text, self._context, at, mask)
+        if flags < 0:
+            return False
+        if self.state.mind(flags):
+            self._wire()
+        return True
+
     def step_many(
         self,
         texts: Sequence[bytes],
@@ -275,7 +318,10 @@ class HotPath:
         masks: NDArray[np.int64],
         numbers: NDArray[np.int64],
     ) -> Steps:
-        """`step` for payments in turn; `numbers` int64[n, integers]. For histories and restarts, not for the door."""
+        """`step` for payments in turn; `numbers` int64[n, integers]. For histories and restarts, not for the door.
+
+        A seq below 0 is an outcome: the text, numbers and mask are of the payment that became known to be fraud at `at`.
+        """
         n = len(texts)
         room = len(self.state.index) * 7 // 10
         while self.state.keys + n * self.state.plan.keys > room:  # no growth half-way

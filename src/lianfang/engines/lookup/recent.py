@@ -7,7 +7,7 @@ each id until then, becomes the younger. Nothing is moved or deleted singly, so 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from lianfang.engines.native import pointer, prefetch
 from lianfang.kernel.errors import EvidenceError
+
+MARK: Final = 1 << 63
+"""Beside the seq of an id: it was marked."""
 
 
 @njit(cache=True, nogil=True)
@@ -36,7 +39,7 @@ def _find(ids, state, h):
         i = h & slots
         while ids[generation, i * u(2)] != u(0):
             if ids[generation, i * u(2)] == h:
-                return np.int64(ids[generation, i * u(2) + u(1)])
+                return np.int64(ids[generation, i * u(2) + u(1)] & u(MARK - 1))
             i = (i + u(1)) & slots
     return -1
 
@@ -66,6 +69,22 @@ def recall(ids, state, h, seq):
     ids[state[0], i * u(2) + u(1)] = u(seq)
     state[1] += 1
     return -1
+
+
+@njit(cache=True, nogil=True)
+def mark(ids, state, h):
+    """Mark id hash `h`. Whether it is remembered and was not marked before."""
+    slots = u(ids.shape[1] // 2 - 1)
+    for back in range(2):
+        generation = (state[0] + 2 * back) % 3
+        i = h & slots
+        while ids[generation, i * u(2)] != u(0):
+            if ids[generation, i * u(2)] == h:
+                before = ids[generation, i * u(2) + u(1)]
+                ids[generation, i * u(2) + u(1)] = before | u(MARK)
+                return before < u(MARK)
+            i = (i + u(1)) & slots
+    return False
 
 
 @njit(cache=True, nogil=True)

@@ -6,11 +6,12 @@ from lianfang.services.decide.door import Codecs, Door, Message, Report, Slot
 from lianfang.services.decide.facts import flattener
 from lianfang.services.decide.lists import LIST_SCHEMA, ListBook, ListHit, list_table
 from lianfang.services.decide.policy import settle
-from lianfang.services.decide.replaying import RISK_STEP, Judged, Replayer
+from lianfang.services.decide.replaying import NOT_FRAUD, RISK_STEP, Judged, Replayer
 
 __all__ = [
     "DECISION",
     "LIST_SCHEMA",
+    "NOT_FRAUD",
     "OUTCOME",
     "RISK_STEP",
     "Codecs",

@@ -18,7 +18,7 @@ from lianfang.engines.hotpath.journey import LIST_PATHS
 from lianfang.engines.rules import NO_HITS, Hits
 from lianfang.engines.scoring import NEUTRAL, BoundScorer, ModelError, NoModel, Scorer
 from lianfang.kernel import limits
-from lianfang.kernel.errors import ConflictError, EvidenceError, InputError, TooLargeError
+from lianfang.kernel.errors import ConflictError, EvidenceError, InputError, LianfangError, TooLargeError
 from lianfang.kernel.instant import SECOND
 from lianfang.services.decide.answer import Answers
 from lianfang.services.decide.book import RuleBook, rule_book
@@ -334,8 +334,31 @@ class Decider:
 
     def learn(self, raw: bytes, outcome: Outcome, now: int) -> int:
         """Record an outcome; the seq that must be durable before it is acknowledged."""
+        seq = self.journal.append(OUTCOME, now, (raw,))
         self.counters[f"outcome_{outcome.label}"] += 1
-        return self.journal.append(OUTCOME, now, (raw,))
+        self.count_outcome(outcome, now)
+        return seq
+
+    def count_outcome(self, outcome: Outcome, at: int) -> bool:
+        """Count a payment that became known to be fraud at `at`, where features ask for it. Whether it was counted.
+
+        Once for each payment, as long as its id is remembered; one that no longer is, or whose record the journal no
+        longer has, is left out. What is later said to be genuine stays counted: a window cannot give back.
+        """
+        if outcome.label != "fraud" or not self.book.plan.frauds:
+            return False
+        seq = self.hot.seen(outcome.payment_id)
+        counted = False
+        if seq >= 0:
+            try:
+                payment = read_payment(self.journal.read(seq).parts[0])
+            except LianfangError:
+                payment = None
+            if payment is not None and payment.id == outcome.payment_id:
+                row = self.book.flatten(payment)
+                counted = self.hot.learn(self._text(row), at, self.book.mask(row), self.book.numbers(row))
+        self.counters["frauds_counted" if counted else "frauds_not_counted"] += 1
+        return counted
 
     def found(self, payment_id: str) -> tuple[int, bytes] | None:
         """(seq that must be durable before it may be shown, the answer given to a payment), if it is remembered."""
@@ -346,14 +369,17 @@ class Decider:
         same = len(parts) >= 2 and read_payment(parts[0]).id == payment_id
         return (seq, parts[1]) if same else None
 
-    def step_rows(self, rows: list[Row], seqs: NDArray[np.int64]) -> Steps:
-        """Count payments in turn, many at once: a history's, or the journal's after a restart."""
+    def step_rows(self, rows: list[Row], seqs: NDArray[np.int64], times: NDArray[np.int64] | None = None) -> Steps:
+        """Count payments in turn, many at once: a history's, or the journal's after a restart.
+
+        A seq below 0: the row's payment became known to be fraud, at `times`, which are the payments' own if not given.
+        """
         book = self.book
         masks: NDArray[np.int64] = np.zeros(len(rows), np.int64)
         if book.plan.filters:
             masks[:] = [book.mask(row) for row in rows]
         numbers = np.array([book.numbers(row) for row in rows], np.int64).reshape(len(rows), -1)
-        at = np.array([row[self._at] for row in rows], np.int64)
+        at = np.array([row[self._at] for row in rows], np.int64) if times is None else times
         return self.hot.step_many([self._text(row) for row in rows], seqs, at, masks, numbers)
 
     def relive(self, records: Sequence[tuple[int, tuple[bytes, ...]]]) -> int:

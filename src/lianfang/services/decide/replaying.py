@@ -5,12 +5,13 @@ Judging is the decider's own: `Decider.judge` on the same `HotPath.step`. Rules 
 
 from __future__ import annotations
 
+import heapq
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lianfang.engines.hotpath import FRESH, HotPath, Steps
+from lianfang.engines.hotpath import FRESH, LEARNT, HotPath, Steps
 from lianfang.engines.scoring import Scorer
 from lianfang.kernel.errors import EvidenceError
 from lianfang.services.decide.book import RuleBook
@@ -20,6 +21,9 @@ from lianfang.wire import SEVERITY, Reason
 
 RISK_STEP: Final = 10_000_000
 """Above any sum of points (2,000 rules of 1,000 each): severity decides first, points among equals."""
+NOT_FRAUD: Final = np.iinfo(np.int64).max
+"""In place of the instant at which a payment became known to be fraud: it never did."""
+NEVER_ARRIVED: Final = -(1 << 62)
 _NO_FEATURES: Final = np.zeros((0, 0))
 
 
@@ -69,14 +73,29 @@ class Replayer:
         self.decider = Decider(book, hot, _Nowhere(), scorer, _no_clock)
         self._time = book.layout.index("time")
         self._seq = 0
+        self._arrived = NEVER_ARRIVED
+        self._pending: list[tuple[int, int, Row]] = []
+        """(when it becomes known, seq, row) of the frauds that did not yet, as a heap."""
 
-    def count(self, rows: list[Row]) -> None:
-        """Count payments without judging them: the past that windows look back on."""
-        self._step(rows)
+    def count(self, rows: list[Row], frauds: NDArray[np.int64] | None = None) -> None:
+        """Count payments without judging them: the past that windows look back on. `frauds` as in `judge`."""
+        self._step(rows, frauds)
 
-    def judge(self, rows: list[Row], *, features: bool = False) -> Judged:
-        """Count payments, then judge each by what was known before it, in order."""
-        steps = self._step(rows)
+    def read(self, rows: list[Row], frauds: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Count payments without judging them; their features, float64[rows, features], null NaN, as they stood before each.
+
+        `frauds` as in `judge`.
+        """
+        return self._step(rows, frauds).features
+
+    def judge(self, rows: list[Row], frauds: NDArray[np.int64] | None = None, *, features: bool = False) -> Judged:
+        """Count payments, then judge each by what was known before it, in order.
+
+        `frauds` int64[rows]: the instant at which a payment became known to be fraud, `NOT_FRAUD` for all others. It is
+        counted before the first payment that arrives later than that; a history's payment arrives at its own time or,
+        if it is late, at that of the latest before it.
+        """
+        steps = self._step(rows, frauds)
         hot, time, judge = self.decider.hot, self._time, self.decider.judge
         actions, points, scores = bytearray(len(rows)), [0] * len(rows), [0.0] * len(rows)
         reasons: list[tuple[int, tuple[Reason, ...]]] = []
@@ -111,10 +130,55 @@ class Replayer:
             kept,
         )
 
-    def _step(self, rows: list[Row]) -> Steps:
+    def _step(self, rows: list[Row], frauds: NDArray[np.int64] | None) -> Steps:
         first = self._seq + 1
         self._seq += len(rows)
-        return self.decider.step_rows(rows, np.arange(first, self._seq + 1, dtype=np.int64))
+        seqs = np.arange(first, self._seq + 1, dtype=np.int64)
+        if not rows or not self.decider.book.plan.frauds or (frauds is None and not self._pending):
+            return self.decider.step_rows(rows, seqs)
+        times = np.array([row[self._time] for row in rows], np.int64)
+        arrived = np.maximum(np.maximum.accumulate(times), self._arrived)
+        self._arrived = int(arrived[-1])
+        if frauds is not None:
+            for i in np.flatnonzero(frauds != NOT_FRAUD).tolist():
+                heapq.heappush(self._pending, (int(frauds[i]), int(seqs[i]), rows[i]))
+        return self._interleaved(rows, seqs, times, arrived)
+
+    def _interleaved(
+        self, rows: list[Row], seqs: NDArray[np.int64], times: NDArray[np.int64], arrived: NDArray[np.int64]
+    ) -> Steps:
+        """Payments, and among them the frauds that became known meanwhile; the steps of the payments alone."""
+        places: list[int] = []
+        known: list[tuple[int, Row]] = []
+        for at, seq, row in _take(self._pending, int(arrived[-1])):
+            # Before the first payment that arrives after it was known, but never before the payment that it is about.
+            place = max(int(np.searchsorted(arrived, at, side="right")), seq - int(seqs[0]) + 1)
+            if place >= len(rows):
+                heapq.heappush(self._pending, (at, seq, row))
+            else:
+                places.append(place)
+                known.append((at, row))
+        order = np.argsort(np.array(places, np.int64), kind="stable")
+        where = np.array(places, np.int64)[order]
+        joined: list[Row] = []
+        start = 0
+        for place, one in zip(where.tolist(), order.tolist(), strict=True):
+            joined += rows[start:place]
+            joined.append(known[one][1])
+            start = place
+        joined += rows[start:]
+        instants = np.array([known[one][0] for one in order.tolist()], np.int64)
+        steps = self.decider.step_rows(joined, np.insert(seqs, where, -1), np.insert(times, where, instants))
+        kept = steps.before != LEARNT
+        return Steps(*(array[kept] for array in steps))
+
+
+def _take(pending: list[tuple[int, int, Row]], until: int) -> list[tuple[int, int, Row]]:
+    """Take from the heap what is known before `until`, in order."""
+    taken = []
+    while pending and pending[0][0] < until:
+        taken.append(heapq.heappop(pending))
+    return taken
 
 
 def _no_clock() -> int:
