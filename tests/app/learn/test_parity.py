@@ -93,7 +93,7 @@ def test_a_made_up_world_with_late_payments_has_the_same_numbers_both_ways(tmp_p
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings(  # pyspark's own: how it reads a result, and the socket it leaves to the collector
-    "ignore:The copy keyword is deprecated",
+    "ignore::pandas.errors.Pandas4Warning",
     "ignore:unclosed <socket:ResourceWarning",
     "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning",
 )
