@@ -114,7 +114,7 @@ def test_spark_gives_the_same_numbers(tmp_path: Path) -> None:
     )
     features = [Feature(name=f"f{i}", define=text) for i, text in enumerate(texts)]
     features.append(Feature(name="share", define="ratio of f1 to f0"))
-    table = payments_table(world(tmp_path, days=2), native_mapping(), features)
+    table = payments_table(world(tmp_path, people=1_200), native_mapping(), features)
     table = disordered(table.slice(0, 3_000), 0.02)
     try:
         session = _spark(SparkSession, tmp_path)
