@@ -100,14 +100,15 @@ def stored_features(
     """Every feature over the stored payments, in their order, and DOUBTFUL."""
     known = pa.table({"seq": placed.of, "known_seq": placed.known_seq, "known_at": placed.known_at})
     numbered = payments.drop_columns(["known_at"]).append_column(SEQ, pa.array(placed.seq))
-    connection = backend or ibis.duckdb.connect()
+    if backend is None:
+        made = feature_table(declare(features), ibis.memtable(numbered), ibis.memtable(known), sets=sets)
+        return ibis.duckdb.connect().to_pyarrow(made).sort_by(SEQ)
     with TemporaryDirectory() as folder:  # as files: handed over in memory, Spark makes texts of nulls
         tables = []
         for name, table in (("payments", numbered), ("frauds", known)):
             pq.write_table(table, f"{folder}/{name}.parquet")
-            tables.append(connection.read_parquet(f"{folder}/{name}.parquet"))
-        made = feature_table(declare(features), *tables, sets=sets)
-        return connection.to_pyarrow(made).sort_by(SEQ)
+            tables.append(backend.read_parquet(f"{folder}/{name}.parquet"))
+        return backend.to_pyarrow(feature_table(declare(features), *tables, sets=sets)).sort_by(SEQ)
 
 
 def _live(features: Sequence[Feature], payments: pa.Table) -> NDArray[np.float64]:
