@@ -93,7 +93,7 @@ def test_a_made_up_world_with_late_payments_has_the_same_numbers_both_ways(tmp_p
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings(  # pyspark's own: how it reads a result, and the socket it leaves to the collector
-    "ignore:The copy keyword is deprecated",
+    "ignore::pandas.errors.Pandas4Warning",
     "ignore:unclosed <socket:ResourceWarning",
     "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning",
 )
@@ -114,7 +114,7 @@ def test_spark_gives_the_same_numbers(tmp_path: Path) -> None:
     )
     features = [Feature(name=f"f{i}", define=text) for i, text in enumerate(texts)]
     features.append(Feature(name="share", define="ratio of f1 to f0"))
-    table = payments_table(world(tmp_path, days=2), native_mapping(), features)
+    table = payments_table(world(tmp_path, people=1_200), native_mapping(), features)
     table = disordered(table.slice(0, 3_000), 0.02)
     try:
         session = _spark(SparkSession, tmp_path)

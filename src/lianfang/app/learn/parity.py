@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import ibis
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lianfang.app.replay.run import MEMORY_BYTES, REPLAY_KEY
@@ -97,13 +99,16 @@ def stored_features(
 ) -> pa.Table:
     """Every feature over the stored payments, in their order, and DOUBTFUL."""
     known = pa.table({"seq": placed.of, "known_seq": placed.known_seq, "known_at": placed.known_at})
-    connection = backend or ibis.duckdb.connect()
-    tables = [
-        ibis.memtable(payments.drop_columns(["known_at"]).append_column(SEQ, pa.array(placed.seq))),
-        ibis.memtable(known),
-    ]
-    made = feature_table(declare(features), *tables, sets=sets)
-    return connection.to_pyarrow(made).sort_by(SEQ)
+    numbered = payments.drop_columns(["known_at"]).append_column(SEQ, pa.array(placed.seq))
+    if backend is None:
+        made = feature_table(declare(features), ibis.memtable(numbered), ibis.memtable(known), sets=sets)
+        return ibis.duckdb.connect().to_pyarrow(made).sort_by(SEQ)
+    with TemporaryDirectory() as folder:  # as files: handed over in memory, Spark makes texts of nulls
+        tables = []
+        for name, table in (("payments", numbered), ("frauds", known)):
+            pq.write_table(table, f"{folder}/{name}.parquet")
+            tables.append(backend.read_parquet(f"{folder}/{name}.parquet"))
+        return backend.to_pyarrow(feature_table(declare(features), *tables, sets=sets)).sort_by(SEQ)
 
 
 def _live(features: Sequence[Feature], payments: pa.Table) -> NDArray[np.float64]:
