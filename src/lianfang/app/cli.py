@@ -17,6 +17,7 @@ from lianfang.app.commands import (
     convert,
     decide,
     demo,
+    drafts,
     journal,
     keys,
     lists,
@@ -42,6 +43,15 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "lists": (lists.export, lists.show),
     "keys": (keys.issue, keys.rotate, keys.revoke),
     "model": (models.show, models.load, models.unload, models.explain),
+    "draft": (
+        drafts.make,
+        drafts.show,
+        drafts.backtest,
+        drafts.approve,
+        drafts.stage,
+        drafts.rollback,
+        drafts.withdraw,
+    ),
     "journal": (journal.verify, journal.export, journal.show),
     "bench": (bench.decide, bench.messages, bench.model, bench.world, bench.accuracy),
 }
@@ -79,6 +89,9 @@ def build() -> App:
         "lists": _group(app, "lists", "Import, export and look at lists."),
         "keys": _group(app, "keys", "API keys of the running node."),
         "model": _group(app, "model", "Models: look at one, score by one, ask it why."),
+        "draft": _group(
+            app, "draft", "Changes of rules or of the model: drafted, approved by another, brought live in stages."
+        ),
         "journal": _group(app, "journal", "Read a decision journal."),
         "bench": _group(app, "bench", "Measure."),
     }
@@ -90,6 +103,7 @@ def build() -> App:
     groups["lists"].command(lists.import_, name="import")
     groups["keys"].command(keys.list_, name="list")
     groups["model"].command(models.list_, name="list")
+    groups["draft"].command(drafts.list_, name="list")
     return app
 
 

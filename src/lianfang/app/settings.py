@@ -53,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     iso8583_host: str = "127.0.0.1"
     iso8583_connections_max: Annotated[int, Meta(ge=1, le=65_536)] = 64
     decider_cpu: Annotated[int, Meta(ge=-1, le=4_095)] = -1
+    two_people: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def zone(self) -> ZoneInfo:
@@ -90,6 +91,7 @@ HELP: Final = {
     "iso8583_port": "Port for ISO 8583 over TCP. -1: closed. 0: any free one. It knows no keys and serves whoever reaches it.",
     "iso8583_host": "Address that port listens on. Beyond loopback, only inside a network that keeps strangers out.",
     "iso8583_connections_max": "ISO 8583 connections served at once.",
+    "two_people": "Rules and models change only by drafts, which another person approves; direct changes are refused.",
     "decider_cpu": "Pin the decider to this processor. -1: do not.",
     "log_level": "debug, info, warning or error.",
 }

@@ -165,3 +165,15 @@ def test_a_wrong_rule_is_refused_with_its_place() -> None:
 def test_two_thousand_rules_compile_into_one_function() -> None:
     compiled = compile_rules([rule(f"r{i}", f"amount == {i} and f_a > 0") for i in range(2_000)], ENV)
     assert run(compiled, amount=1_999).fired == (1_999,)
+
+
+def test_two_rules_that_divide_the_traffic_leave_nobody_out_and_take_nobody_twice() -> None:
+    rules = [rule("new", "True", share=0.3, share_key="old"), rule("old", "True", share_from=0.3)]
+    fired = [run(rules, account=str(i)).fired for i in range(2_000)]
+    assert set(fired) == {(0,), (1,)}
+    assert 500 < fired.count((0,)) < 700
+
+
+def test_a_share_that_begins_where_it_ends_is_refused() -> None:
+    with pytest.raises(RuleError, match=r"its share begins at 0.5 and ends at 0.5: nothing"):
+        compile_rules([rule("none", "True", share=0.5, share_from=0.5)], ENV)

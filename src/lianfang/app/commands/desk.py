@@ -17,6 +17,7 @@ PACKS: Final = "/v1/packs"
 PARAMETERS: Final = "/v1/parameters"
 MODELS: Final = "/v1/models"
 MODEL: Final = "/v1/model"
+DRAFTS: Final = "/v1/drafts"
 ENTRIES_A_REQUEST: Final = 5_000
 ENTRIES_A_PAGE: Final = 1_000
 
@@ -153,3 +154,29 @@ def rotate_key(node: Node, key_id: str, reason: str) -> dict[str, Any]:
 def revoke_key(node: Node, key_id: str, reason: str) -> None:
     """End a key now."""
     node.ask("desk", "DELETE", f"{KEYS}/{quote(key_id, safe='')}", reason=reason)
+
+
+def get_drafts(node: Node) -> list[dict[str, Any]]:
+    """Drafts of changes, the newest first."""
+    return list(node.ask("desk", "GET", DRAFTS))
+
+
+def get_draft(node: Node, number: int) -> dict[str, Any]:
+    """One draft."""
+    return dict(node.ask("desk", "GET", f"{DRAFTS}/{number}"))
+
+
+def post_draft(node: Node, change: dict[str, Any], reason: str) -> dict[str, Any]:
+    """Draft a change."""
+    return dict(node.ask("desk", "POST", DRAFTS, _json(change), reason=reason))
+
+
+def step_draft(node: Node, number: int, step: str, said: dict[str, Any], reason: str) -> dict[str, Any]:
+    """`backtest`, `approve`, `stage`, `rollback` or `withdraw` a draft."""
+    return dict(node.ask("desk", "POST", f"{DRAFTS}/{number}/{step}", _json(said), reason=reason))
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    import msgspec
+
+    return msgspec.json.encode(value)

@@ -38,7 +38,7 @@ from lianfang.infra.sql import Database, open_database, sqlite_url
 from lianfang.kernel import limits
 from lianfang.kernel.errors import DependencyError, LianfangError
 from lianfang.kernel.instant import Instant
-from lianfang.services.decide import adjusting_routes, models_routes
+from lianfang.services.decide import adjusting_routes, drafts_routes, models_routes
 from lianfang.services.decide import routes as decide_routes
 from lianfang.services.decide import store as decide_store
 from lianfang.services.decide.book import version_of
@@ -205,7 +205,7 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
 
 
 ROUTES: Final = (
-    *decide_routes.ROUTES, *adjusting_routes.ROUTES, *models_routes.ROUTES, *identity_routes.ROUTES,
+    *decide_routes.ROUTES, *adjusting_routes.ROUTES, *models_routes.ROUTES, *drafts_routes.ROUTES, *identity_routes.ROUTES,
     *docs_page.ROUTES, healthz, readyz, metrics,
 )  # fmt: skip
 
@@ -249,6 +249,7 @@ def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
             "random": secrets.token_bytes,
             "decider_url": desk.decider_url,
             "tls_cert": desk.settings.tls_cert,
+            "two_people": desk.settings.two_people,
         }, deep_copy=False)  # fmt: skip
         return config
 

@@ -35,6 +35,16 @@ def bucket_column(rule_id: str) -> str:
     return f"bucket {rule_id}"
 
 
+def divides(rule: Rule) -> bool:
+    """Whether the rule applies to a share of the traffic only, and so reads buckets."""
+    return rule.share < 1.0 or rule.share_from > 0
+
+
+def bucket_key(rule: Rule) -> str:
+    """The rule whose buckets this one reads: its own, or that of the rule it divides the traffic with."""
+    return rule.share_key or rule.id
+
+
 def buckets(rule_id: str, accounts: Sequence[str | None], ids: Sequence[str]) -> NDArray[np.int64]:
     """The bucket of each payment for this rule, as `in_share` draws it, less 2**63. `accounts`: the payers'."""
     head = f"{rule_id}\0".encode()
@@ -48,7 +58,7 @@ def buckets(rule_id: str, accounts: Sequence[str | None], ids: Sequence[str]) ->
 def columns_needed(compiled: Compiled) -> tuple[str, ...]:
     """Columns that `rule_table` reads, sorted: see `engines.expr.columns` for their names."""
     names = {name for checked in compiled.checked for name in needed(checked)}
-    names |= {bucket_column(rule.id) for rule in compiled.rules if rule.share < 1.0}
+    names |= {bucket_column(bucket_key(rule)) for rule in compiled.rules if divides(rule)}
     if any(rule.valid_from is not None or rule.valid_until is not None for rule in compiled.rules):
         names.add("time")
     return tuple(sorted(names))
@@ -80,9 +90,10 @@ def _test(rule: Rule, checked: Any, table: Table) -> Any:
         test &= table["time"] >= instant(rule.valid_from)
     if rule.valid_until is not None:
         test &= table["time"] < instant(rule.valid_until)
-    if rule.share < 1.0:
-        name = bucket_column(rule.id)
+    if divides(rule):
+        name = bucket_column(bucket_key(rule))
         if name not in table.columns:
             raise InputError(f"the table has no column {name!r}, which `buckets` makes")
         test &= table[name] < int(rule.share * BUCKETS) - _SIGNED
+        test &= table[name] >= int(rule.share_from * BUCKETS) - _SIGNED
     return test

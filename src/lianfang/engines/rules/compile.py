@@ -166,15 +166,17 @@ def compile_rules(rules: Sequence[Rule], env: Environment, *, modes: Collection[
             checked = check(rule.when, env)
         except ExpressionError as why:
             raise RuleError(why.what, rule.id, cause=why) from why
+        if rule.share_from and rule.share_from >= rule.share:
+            raise RuleError(f"its share begins at {rule.share_from:g} and ends at {rule.share:g}: nothing", rule.id)
         if rule.mode in modes:
             kept.append((rule, checked))
     return Compiled(tuple(r for r, _ in kept), tuple(c for _, c in kept), env.features)
 
 
-def in_share(rule_id: str, account: str | None, payment_id: str, below: int) -> bool:
+def in_share(rule_id: str, account: str | None, payment_id: str, below: int, least: int = 0) -> bool:
     """The stable bucket: BLAKE2b-64 of rule and payer's account (else payment's id), so rules draw independently."""
     key = f"{rule_id}\0{payment_id if account is None else account}".encode(errors="surrogatepass")
-    return int.from_bytes(blake2b(key, digest_size=8).digest(), "big") < below
+    return least <= int.from_bytes(blake2b(key, digest_size=8).digest(), "big") < below
 
 
 def _test(rule: Rule, checked: Checked, generator: Generator) -> str:
@@ -185,9 +187,10 @@ def _test(rule: Rule, checked: Checked, generator: Generator) -> str:
     if rule.valid_until is not None:
         tests.append(f"at_us < {instant(rule.valid_until)}")
     tests.append(generator.true(checked.tree))
-    if rule.share < 1.0:
+    if rule.share < 1.0 or rule.share_from:
         account, payment = generator.column("payer.account"), generator.column("id")
-        tests.append(f"_in_share({rule.id!r}, {account}, {payment}, {int(rule.share * BUCKETS)})")
+        least, below = int(rule.share_from * BUCKETS), int(rule.share * BUCKETS)
+        tests.append(f"_in_share({(rule.share_key or rule.id)!r}, {account}, {payment}, {below}, {least})")
     return " and ".join(tests)
 
 

@@ -12,6 +12,7 @@ from lianfang.infra.models import ModelFolder, checked, read_model
 from lianfang.kernel import limits
 from lianfang.kernel.errors import InputError
 from lianfang.services.decide.at_desk import publisher_of, reading, writing
+from lianfang.services.decide.drafts_routes import refuse_beside_drafts
 from lianfang.services.decide.models import Held, Role, drop_model, find_model, fit, known_models, put_model
 from lianfang.wire import Model
 from lianfang.wire.codec import LAYOUT, Reader
@@ -64,6 +65,7 @@ async def model_put(request: AnyRequest) -> Response[bytes]:
     at, reason = request.app.state.wall(), reason_of(request)
 
     def change(connection: Any) -> list[Held]:
+        refuse_beside_drafts(request, connection)
         publisher = publisher_of(request)
         folder = _folder(request, connection, brought)
         fit(folder, publisher.ruleset)
@@ -82,8 +84,12 @@ async def model_drop(request: AnyRequest) -> Response[bytes]:
         raise InputError("the role is `model` or `challenger`", "query role")
     role: Role = "challenger" if wanted == "challenger" else "model"
     at, reason = request.app.state.wall(), reason_of(request)
-    was = await writing(request, lambda c: drop_model(c, role, by=by, at=at, reason=reason), publish=True)
-    return answer(Unloaded(was))
+
+    def change(connection: Any) -> bool:
+        refuse_beside_drafts(request, connection)
+        return drop_model(connection, role, by=by, at=at, reason=reason)
+
+    return answer(Unloaded(await writing(request, change, publish=True)))
 
 
 ROUTES: Final = (models_list, model_put, model_drop)

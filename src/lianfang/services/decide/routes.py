@@ -22,6 +22,7 @@ from lianfang.services.decide import store
 from lianfang.services.decide.assemble import Problem, RefusedRulesError, assemble, examples, where_rules_live
 from lianfang.services.decide.at_desk import plain_name, publisher_of, reading, writing
 from lianfang.services.decide.book import version_of
+from lianfang.services.decide.drafts_routes import refuse_beside_drafts
 from lianfang.services.decide.rulefiles import RuleFile
 from lianfang.services.decide.store import Added, ListInfo, StoredRule, Subject
 from lianfang.wire import Feature, ListEffect, ListEntry, Policy, Reader, Rule, RuleSet, read_rule, read_ruleset
@@ -170,6 +171,7 @@ async def rule_put(request: AnyRequest, rule_id: FromPath[str]) -> Response[byte
     at, reason = request.app.state.wall(), reason_of(request)
 
     def change(connection: Any) -> StoredRule:
+        refuse_beside_drafts(request, connection, rule_id)
         publisher_of(request).check(connection, put=[rule])
         return store.put_rule(connection, rule, by=by, at=at, reason=reason)
 
@@ -186,6 +188,7 @@ async def rule_delete(request: AnyRequest, rule_id: FromPath[str]) -> Response[b
     def change(connection: Any) -> StoredRule | None:
         before = store.one_rule(connection, plain_name(rule_id))
         if before is not None:
+            refuse_beside_drafts(request, connection, rule_id)
             publisher_of(request).check(connection, drop=rule_id)
             store.drop_rule(connection, rule_id, by=by, at=at, reason=reason)
         return before

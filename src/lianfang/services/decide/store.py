@@ -116,7 +116,7 @@ class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def prepare(database: Database) -> None:
     """Make the tables, or bring them up to date."""
     prepare_changes(database)
-    migrate(database, ROOM, (metadata.create_all, _sides_and_adjustments, metadata.create_all))
+    migrate(database, ROOM, (metadata.create_all, _sides_and_adjustments, metadata.create_all, metadata.create_all))
 
 
 def _sides_and_adjustments(connection: sa.Connection) -> None:

@@ -16,12 +16,13 @@ from msgspec import Meta
 from lianfang.kernel.errors import AccessError, InputError
 from lianfang.kernel.instant import SECOND, Instant
 
-Scope = Literal["decide", "read", "outcomes", "rules", "lists", "admin"]
+Scope = Literal["decide", "read", "outcomes", "rules", "approve", "lists", "admin"]
 SCOPES: Final[dict[Scope, str]] = {
     "decide": "ask for decisions",
     "read": "read decisions, rules and lists",
     "outcomes": "report what payments turned out to be",
     "rules": "change rules",
+    "approve": "approve what others have drafted",
     "lists": "change lists",
     "admin": "issue, rotate and revoke keys",
 }

@@ -30,7 +30,7 @@ T = TypeVar("T")
 class KeyWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A key to be issued. `rate_per_s`: payments (or other requests) a second; `lifetime_s`: null for no end."""
 
-    scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=6)]
+    scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=7)]
     note: Annotated[str, Meta(max_length=limits.TEXT_LENGTH_MAX)] = ""
     rate_per_s: Annotated[float, Meta(gt=0, le=RATE_MAX)] = 1_000.0
     lifetime_s: Annotated[int, Meta(ge=1, le=LIFETIME_MAX_S)] | None = None
