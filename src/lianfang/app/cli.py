@@ -30,6 +30,7 @@ from lianfang.app.commands import (
     settings,
     simulate,
     train,
+    watch,
 )
 from lianfang.app.commands.common import EXIT_FAILED, EXIT_INPUT
 from lianfang.kernel.errors import AccessError, InputError, LianfangError
@@ -79,6 +80,7 @@ def build() -> App:
         convert.convert,
         simulate.simulate,
         train.train,
+        watch.watch,
         schema.schema,
         settings.settings,
     ):

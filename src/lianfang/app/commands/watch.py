@@ -1,0 +1,118 @@
+"""`lianfang watch`: has the world changed since the rules and the model were made?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from lianfang.app.commands.common import JsonFile
+
+if TYPE_CHECKING:
+    from lianfang.app.learn.watching import Watched
+
+
+def watch(
+    *,
+    on: Annotated[Path, Parameter(name="--on")],
+    model: Path | None = None,
+    features: Path | None = None,
+    mapping: Path | None = None,
+    recent: str = "7d",
+    reference: str = "28d",
+    alpha: float = 0.01,
+    label_delay: str | None = None,
+    html: Path | None = None,
+    json: JsonFile = None,
+) -> int:
+    """Compare a history's last days with those before: inputs, score, what is missing, how late reports come.
+
+    Exit status 0 whether or not something changed; the verdicts are in the table and the files.
+
+    Parameters
+    ----------
+    on
+        Parquet, CSV or TSV file, or a folder of Parquet files.
+    model
+        A model folder: its inputs are looked at, and its score.
+    features
+        A recipe, rule file or folder whose features are looked at instead. Without both: the node's rules.
+    mapping
+        How columns become payments. Without: as `lianfang replay` finds it.
+    recent
+        How much of the history's end is the recent period.
+    reference
+        How much before it is the reference.
+    alpha
+        How often chance alone may raise an alarm, over all numbers together.
+    label_delay
+        For a history that does not say when labels became known: so long after the payment.
+    html
+        Write the page here.
+    json
+        Write everything to this file.
+    """
+    import msgspec
+
+    from lianfang.app.commands.common import progress, write_json
+    from lianfang.app.learn.recipe import find_recipe, ingredients, is_recipe
+    from lianfang.app.learn.watch_page import page
+    from lianfang.app.learn.watching import Job
+    from lianfang.app.learn.watching import watch as run
+    from lianfang.app.replay import Found, find_mapping, load_rules
+    from lianfang.infra.history import read_mapping
+    from lianfang.infra.models import read_model
+    from lianfang.kernel.errors import InputError
+    from lianfang.kernel.instant import SECOND, seconds_of
+
+    if not 0 < alpha < 1:
+        raise InputError("alpha is more than 0 and less than 1", "--alpha")
+    found = Found(read_mapping(mapping), str(mapping), None) if mapping else find_mapping(on)
+    folder = read_model(model) if model is not None else None
+    if folder is not None:
+        made = ingredients(folder.manifest.features, folder.manifest.inputs, str(model))
+    else:
+        ruleset = None if features is not None and is_recipe(features) else load_rules([features] if features else [])
+        made = find_recipe(features, found.where, ruleset)
+    job = Job(
+        on, found.mapping, made, folder, seconds_of(recent) * SECOND, seconds_of(reference) * SECOND, alpha=alpha,
+        label_delay=seconds_of(label_delay) * SECOND if label_delay else None,
+    )  # fmt: skip
+    with progress() as bar:
+        task = bar.add_task("count", total=None)
+        result = run(job, lambda rows: bar.update(task, advance=rows))
+    if html is not None:
+        html.write_text(page(result), "utf-8")
+    if str(json) != "-":
+        _show(result)
+    write_json(json, msgspec.to_builtins(
+        {
+            "alpha": alpha,
+            "before": result.before._asdict(),
+            "now": result.now._asdict(),
+            "drifts": [one._asdict() | {"filling": one.name in result.filling} for one in result.drifts],
+        }
+    ))  # fmt: skip
+    return 0
+
+
+def _show(found: Watched) -> None:
+    from lianfang.app.commands.common import table
+    from lianfang.app.learn.watch_page import said
+
+    shown = found.changed or found.drifts[:5]
+    rows = [
+        (one.name, said(one, one.name in found.filling), f"{one.psi:.4f}", f"{one.critical:.4f}",
+         f"{one.missing_before:.1%} → {one.missing_now:.1%}", f"{one.median_before:g} → {one.median_now:g}")
+        for one in shown
+    ]  # fmt: skip
+    head = ("number", "结论 verdict", "PSI", "chance reaches", "missing", "median")
+    table(f"{len(found.changed)} / {len(found.drifts)} 有变化 changed", head, rows, right=("PSI", "chance reaches"))
+    for name, one in (("参照期 reference", found.before), ("近期 recent", found.now)):
+        late = (
+            ""
+            if one.delay_median_s != one.delay_median_s
+            else f", reported after {one.delay_median_s / 3600:.1f} h (median)"
+        )
+        print(f"{name}: {one.payments:,} payments, {one.customers:,} customers, {one.frauds:,} frauds reported{late}")
