@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from lianfang.app.commands.common import JsonFile
 
 if TYPE_CHECKING:
-    from lianfang.app.learn.watching import Watched
+    from lianfang.app.learn.watching import Job, Watched
 
 
 def watch(
@@ -53,13 +53,35 @@ def watch(
     json
         Write everything to this file.
     """
-    import msgspec
-
     from lianfang.app.commands.common import progress, write_json
-    from lianfang.app.learn.recipe import find_recipe, ingredients, is_recipe
     from lianfang.app.learn.watch_page import page
-    from lianfang.app.learn.watching import Job
+    from lianfang.app.learn.watching import as_json
     from lianfang.app.learn.watching import watch as run
+
+    job = _job(on, model, features, mapping, recent, reference, alpha, label_delay)
+    with progress() as bar:
+        task = bar.add_task("count", total=None)
+        result = run(job, lambda rows: bar.update(task, advance=rows))
+    if html is not None:
+        html.write_text(page(result), "utf-8")
+    if str(json) != "-":
+        _show(result)
+    write_json(json, as_json(result))
+    return 0
+
+
+def _job(
+    on: Path,
+    model: Path | None,
+    features: Path | None,
+    mapping: Path | None,
+    recent: str,
+    reference: str,
+    alpha: float,
+    label_delay: str | None,
+) -> Job:
+    from lianfang.app.learn.recipe import find_recipe, ingredients, is_recipe
+    from lianfang.app.learn.watching import Job
     from lianfang.app.replay import Found, find_mapping, load_rules
     from lianfang.infra.history import read_mapping
     from lianfang.infra.models import read_model
@@ -75,26 +97,16 @@ def watch(
     else:
         ruleset = None if features is not None and is_recipe(features) else load_rules([features] if features else [])
         made = find_recipe(features, found.where, ruleset)
-    job = Job(
-        on, found.mapping, made, folder, seconds_of(recent) * SECOND, seconds_of(reference) * SECOND, alpha=alpha,
+    return Job(
+        on,
+        found.mapping,
+        made,
+        folder,
+        seconds_of(recent) * SECOND,
+        seconds_of(reference) * SECOND,
+        alpha=alpha,
         label_delay=seconds_of(label_delay) * SECOND if label_delay else None,
-    )  # fmt: skip
-    with progress() as bar:
-        task = bar.add_task("count", total=None)
-        result = run(job, lambda rows: bar.update(task, advance=rows))
-    if html is not None:
-        html.write_text(page(result), "utf-8")
-    if str(json) != "-":
-        _show(result)
-    write_json(json, msgspec.to_builtins(
-        {
-            "alpha": alpha,
-            "before": result.before._asdict(),
-            "now": result.now._asdict(),
-            "drifts": [one._asdict() | {"filling": one.name in result.filling} for one in result.drifts],
-        }
-    ))  # fmt: skip
-    return 0
+    )
 
 
 def _show(found: Watched) -> None:

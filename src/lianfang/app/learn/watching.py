@@ -100,6 +100,16 @@ def _filling(made: Ingredients, past_us: int) -> frozenset[str]:
     return frozenset(one.name for one in made.inputs if check_input(one, env).features & long)
 
 
+def as_json(found: Watched) -> dict[str, Any]:
+    """Both periods and every number's change, as plain values."""
+    return {
+        "alpha": found.alpha,
+        "before": found.before._asdict(),
+        "now": found.now._asdict(),
+        "drifts": [one._asdict() | {"filling": one.name in found.filling} for one in found.drifts],
+    }
+
+
 def _rows(times: NDArray[np.int64], begins: int, ends: int) -> NDArray[np.bool_]:
     inside: NDArray[np.bool_] = (times >= begins) & (times < ends)
     return inside
