@@ -102,6 +102,11 @@ def test_a_model_is_loaded_swapped_shadowed_explained_and_taken_away(
     )  # a version it has, in one step
     until(lambda: in_force(node)[0], names[0])
 
+    counted = node.http.get(node.told.decider + "/metrics").text
+    assert 'lianfang_score_bucket{le="0.05",role="model"} 1.0' in counted  # `small`
+    assert 'lianfang_score_count{role="challenger"} 1.0' in counted  # `both`, at 0.27
+    assert 'lianfang_score_bucket{le="0.25",role="challenger"} 0.0' in counted
+
     capsys.readouterr()
     assert run(node, "explain", str(tmp_path / "one"), "--id", "large", "--json", "-", monkeypatch=monkeypatch) == 0
     said = json.loads(capsys.readouterr().out)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, SummaryMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from lianfang.wire import ACTIONS
@@ -41,6 +41,7 @@ class _Collector:
         for name, count in p.decider.rule_hits.items():
             fired.add_metric([name], count)
         yield fired
+        yield from _scores(p.decider.scores)
         latency = p.door.latency
         yield SummaryMetricFamily(
             "lianfang_decision_seconds", "Whole request to durable answer", latency.count, latency.sum_us / 1e6
@@ -66,6 +67,21 @@ class _Collector:
             "lianfang_snapshot_pause_seconds", "How long the last fork stopped decisions", p.snapshots.pause_ms / 1e3
         )
         yield GaugeMetricFamily("lianfang_list_entries", "Entries of the lists in force", p.decider.book.lists.size)
+
+
+def _scores(counted: dict[str, list[int]]) -> Iterator[Metric]:
+    """Score histograms of the model in force and of the one in shadow, those that have scored anything."""
+    family = HistogramMetricFamily("lianfang_score", "Scores given since the start", labels=["role"])
+    for role, bins in counted.items():
+        if not any(bins):
+            continue
+        below, total, buckets = 0, 0.0, []
+        for i, count in enumerate(bins, 1):
+            below += count
+            total += count * (i - 0.5) / len(bins)
+            buckets.append((f"{i / len(bins):g}" if i < len(bins) else "+Inf", float(below)))
+        family.add_metric([role], buckets, total)
+    yield family
 
 
 def metrics_page(process: DeciderProcess) -> bytes:

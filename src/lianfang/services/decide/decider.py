@@ -40,6 +40,7 @@ SOME_MAX: Final = 24
 """So many rules are run one by one; more, all together: a call each costs more than the rest of them."""
 FEW: Final = 6
 """So many rules read features one by one; for more, all are made into numbers at once."""
+SCORE_BINS: Final = 20
 SLOW_TIMES: Final = 3
 """A rule is quarantined when it was too slow so many times in a row."""
 _NO_MODEL: Final = NoModel()
@@ -91,6 +92,8 @@ class Decider:
         """Why a model asked for is not in force, by what it is (`model`, `challenger`)."""
         self._model: BoundScorer = _NO_MODEL
         self._second: BoundScorer = _NO_MODEL
+        self.scores: dict[str, list[int]] = {"model": [0] * SCORE_BINS, "challenger": [0] * SCORE_BINS}
+        """How many scores of each twentieth from 0 to 1 each model gave."""
         self.counters: Counter[str] = Counter()
         self.rule_hits: Counter[str] = Counter()
         self._ticks = ticks
@@ -192,6 +195,10 @@ class Decider:
             row = row[:-1] + book.rest(payment)
         action, reasons, score, points, shadow = self.judge(row, hot.features, at, late=late)
         second = self._shadow(row) if self._shadows else NEUTRAL
+        if self._scores and score == score:
+            self.scores["model"][min(int(score * SCORE_BINS), SCORE_BINS - 1)] += 1
+        if second == second:
+            self.scores["challenger"][min(int(second * SCORE_BINS), SCORE_BINS - 1)] += 1
         if reasons or shadow:
             answer = self._answers.full(payment.id, now, seq, action, reasons, score, points, shadow, second)
         elif self._scores or self._shadows:
