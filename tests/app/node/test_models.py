@@ -104,7 +104,7 @@ def test_a_model_is_loaded_swapped_shadowed_explained_and_taken_away(
 
     counted = node.http.get(node.told.decider + "/metrics").text
     assert 'lianfang_score_bucket{le="0.05",role="model"} 1.0' in counted  # `small`
-    assert 'lianfang_score_count{role="challenger"} 1.0' in counted  # `both`, at 0.27
+    assert 'lianfang_score_count{role="challenger"} 2.0' in counted  # `both` and `swapped`, at 0.27
     assert 'lianfang_score_bucket{le="0.25",role="challenger"} 0.0' in counted
 
     capsys.readouterr()
