@@ -43,7 +43,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "rules": (rules.test, rules.check, rules.show, rules.put, rules.drop, packs.packs, packs.pack, packs.parameters),
     "lists": (lists.export, lists.show),
     "keys": (keys.issue, keys.rotate, keys.revoke),
-    "model": (models.show, models.load, models.unload, models.explain),
+    "model": (models.show, models.features, models.load, models.unload, models.explain),
     "draft": (
         drafts.make,
         drafts.show,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lianfang.app.cli import main
+from lianfang.app.replay import load_rules
 from lianfang.engines.world import WorldConfig, generate
 from lianfang.infra.history import write_history
 
@@ -34,6 +35,9 @@ def test_a_model_folder_and_its_figures(tmp_path: Path, capsys: pytest.CaptureFi
         "report.html",
         "trees.txt",
     ]
+    assert main(["model", "features", str(out), "--out", str(tmp_path / "features.toml")]) == 0
+    declared = load_rules([tmp_path / "features.toml"]).features
+    assert [(f.name, f.define) for f in declared] == [("n", "count of payments by payer.account over 7d")]
     assert main(command) == 2, "a folder that is there is not written over"
     assert "--replace" in capsys.readouterr().err
 

@@ -155,6 +155,16 @@ def test_a_rule_twice_is_told_with_both_places(made: Made) -> None:
         made.publisher.start()
 
 
+def test_a_feature_may_be_declared_again_in_the_same_words_and_not_in_others(made: Made) -> None:
+    again = 'features: [{name: payer_count_1h, define: "count of payments by payer.account over 1h"}]\n'
+    (made.rules / "b.yaml").write_text(again, "utf-8")
+    made.publisher.start()
+    assert [f.name for f in made.publisher.ruleset.features].count("payer_count_1h") == 1
+    (made.rules / "b.yaml").write_text(again.replace('1h"', '2h"'), "utf-8")
+    made.publisher.poll()
+    assert "payer_count_1h is given twice" in made.publisher.trouble["rule files"]
+
+
 def test_a_file_that_is_not_there_or_not_text_is_named(made: Made, tmp_path: Path) -> None:
     for files, said in (([tmp_path / "none.toml"], "cannot be read"), ([tmp_path / "x.json"], "ends in .toml")):
         with pytest.raises(InputError, match=said):

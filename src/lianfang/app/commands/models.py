@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lianfang.app.commands.common import JsonFile
+
+if TYPE_CHECKING:
+    from lianfang.wire import Model
 
 
 def show(folder: Path, /, *, json: JsonFile = None) -> int:
@@ -49,6 +52,40 @@ def show(folder: Path, /, *, json: JsonFile = None) -> int:
         table("inputs", ("name", "define", "what it is"), [(i.name, i.define, f"{i.zh} {i.en}") for i in model.inputs])
     write_json(json, msgspec.to_builtins(model))
     return 0
+
+
+def features(folder: Path, /, *, out: Path | None = None) -> int:
+    """Write the features that a model reads as a rule file, for `lianfang serve --rules RULES:FILE --model MODEL`.
+
+    Parameters
+    ----------
+    folder
+        The model folder.
+    out
+        The file to write; without, it is printed.
+    """
+    from lianfang.infra.models import read_model
+
+    text = _declaring(read_model(folder).manifest)
+    if out is None:
+        print(text, end="")
+    else:
+        out.write_text(text, "utf-8")
+    return 0
+
+
+def _declaring(model: Model) -> str:
+    import json
+
+    head = f'# What the model {model.name} (version {model.version[:12]}) reads.\nschema = "ruleset/1"\n'
+    parts = [
+        "\n[[features]]\n" + "".join(
+            f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
+            for key, value in (("name", one.name), ("define", one.define), ("zh", one.zh), ("en", one.en))
+        )
+        for one in model.features
+    ]  # fmt: skip
+    return head + "".join(parts)
 
 
 def list_(*, key: str | None = None, json: JsonFile = None) -> int:

@@ -161,7 +161,7 @@ def _said(result: ExampleResult) -> str:
 def _refuse_twice(parts: Sequence[RuleFile]) -> None:
     for noun, pairs in (
         ("rule", [(r.id, p.name) for p in parts for r in p.ruleset.rules]),
-        ("feature", [(f.name, p.name) for p in parts for f in p.ruleset.features]),
+        ("feature", _declared(parts)),
         ("parameter", [(x.name, p.name) for p in parts for x in p.ruleset.parameters]),
         ("warning", [(w.code, p.name) for p in parts for w in p.ruleset.warnings]),
         ("policy", [("", p.name) for p in parts if p.ruleset.policy is not None]),
@@ -175,6 +175,20 @@ def _refuse_twice(parts: Sequence[RuleFile]) -> None:
                     place,
                 )
             seen[name] = place
+
+
+def _declared(parts: Sequence[RuleFile]) -> list[tuple[str, str]]:
+    """(feature, file), without those that say the same as an earlier file: what a model reads may be declared beside rules."""
+    known: dict[str, str] = {}
+    pairs = []
+    for part in parts:
+        here: set[str] = set()
+        for feature in part.ruleset.features:
+            if known.get(feature.name) != feature.define or feature.name in here:
+                pairs.append((feature.name, part.name))
+            known.setdefault(feature.name, feature.define)
+            here.add(feature.name)
+    return pairs
 
 
 def _placed(why: InputError, parts: Sequence[RuleFile]) -> Problem:

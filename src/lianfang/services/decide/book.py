@@ -79,7 +79,8 @@ def merge(sets: Iterable[RuleSet]) -> RuleSet:
             if policy is not None:
                 raise InputError("two files give a policy; keep one")
             policy = one.policy
-        features += one.features
+        had = {f.name: f.define for f in features}  # the same again, in another file, is no contradiction
+        features += [f for f in one.features if had.get(f.name) != f.define]
         rules += one.rules
         parameters += one.parameters
         warnings += one.warnings
