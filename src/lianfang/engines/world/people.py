@@ -29,6 +29,8 @@ HOUSEHOLD: Final = 2.4
 DEVICES: Final = 3
 """A person's devices: the old phone, the new phone, a second device."""
 _FOREVER: Final = 1 << 61
+ORDINARY: Final = 0.95
+"""Share of the payments a person makes that is everyday life and rent; most of the rest belongs to honest stories."""
 
 
 class People(NamedTuple):
@@ -164,7 +166,7 @@ def _people(config: WorldConfig, rng: np.random.Generator, merchant_city: Ints) 
         household=household,
         income=income,
         savings=income * np.exp(rng.normal(0.4 + (age - 20) / 40, 0.9)),
-        activity=config.payments_per_person * rng.gamma(1.4, 1 / 1.4, count),
+        activity=ORDINARY * config.payments_per_person * rng.gamma(1.4, 1 / 1.4, count),
         shops=_shops_near(rng, city, merchant_city),
         payees=_payees(rng, count),
         payee_age_days=rng.integers(5, 1_500, (count, FAVOURITE_PAYEES)),

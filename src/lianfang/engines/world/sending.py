@@ -14,7 +14,7 @@ from lianfang.kernel.instant import DAY
 
 _LUCKY: Final = np.array([1.0, 5.2, 6.6, 8.8, 10, 13.14, 18.8, 20, 52, 66, 66.6, 88, 88.8, 100, 168, 188, 200])
 _FRIEND, _STALL, _STRANGER, _SELF, _LARGE = range(5)
-_SHARES: Final = np.cumsum([0.33, 0.24, 0.35, 0.06, 0.02])
+_SHARES: Final = np.cumsum([0.36, 0.26, 0.285, 0.07, 0.025])
 
 
 def sending(world: World, moves: Moves, at: Ints, today: Today, rng: np.random.Generator) -> None:
