@@ -36,7 +36,7 @@ from lianfang.kernel.instant import DAY, HOUR, MINUTE, SECOND
 
 STORIES_A_DAY_MAX: Final = 250_000
 HONEST_PER_PERSON: Final = 0.046
-"""Honest stories that begin on a day, for each person."""
+"""Honest stories that begin on a day, for each person: a tie to somebody new about every three weeks. Ours, plausible."""
 CHAINS_A_STORY: Final = 4_096
 _LEAST_YUAN: Final = 0.01
 _MOST_YUAN: Final = 450_000.0
