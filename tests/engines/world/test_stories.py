@@ -19,7 +19,7 @@ from lianfang.engines.world.moves import NONE, Moves
 from lianfang.engines.world.plots import CRIME_PLOTS, HONEST_PLOTS, Phase
 from lianfang.engines.world.tables import CRIME_NAMES, CRIMES, MULE, TRANSFER
 from lianfang.engines.world.telling import begin_crimes, begin_episodes
-from lianfang.kernel.instant import DAY, HOUR
+from lianfang.kernel.instant import DAY
 
 lives = st.builds(
     WorldConfig,
