@@ -20,6 +20,7 @@ Flags = NDArray[np.bool_]
 
 FAVOURITE_SHOPS: Final = 12
 FAVOURITE_PAYEES: Final = 6
+CODE_SHOPS: Final = 12
 LANDLORD: Final = 0
 """The place among a person's payees of the landlord of those who rent."""
 RELATIVE: Final = 1
@@ -53,7 +54,7 @@ class People(NamedTuple):
     payee_age_days: Ints
     """(people, FAVOURITE_PAYEES): days before the first day on which the payee was saved."""
     code_shops: Ints
-    """(people, 4) people nearby who collect with a personal code: the breakfast stall, the fruit cart."""
+    """(people, CODE_SHOPS) people nearby who collect with a personal code: the breakfast stall, the fruit cart."""
     wakes_at: Ints
     """Instant before which the account sleeps: dormant accounts that come back to life."""
     phone_at: Ints
@@ -223,7 +224,7 @@ def _code_shops(rng: np.random.Generator, city: Ints) -> Ints:
     sellers = np.flatnonzero(rng.random(len(city)) < 0.016)
     if not len(sellers):
         sellers = np.arange(1)
-    return _near(rng, city, city[sellers], sellers, 4)
+    return _near(rng, city, city[sellers], sellers, CODE_SHOPS)
 
 
 def _near(rng: np.random.Generator, city: Ints, other_city: Ints, others: Ints, picks: int) -> Ints:
