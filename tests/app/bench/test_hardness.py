@@ -45,7 +45,7 @@ def test_the_baseline_learns_from_the_amount() -> None:
 @pytest.mark.slow
 def test_the_world_is_hard_for_one_feature_and_not_for_all_together(tmp_path: Path) -> None:
     hard = measure_hardness(tmp_path, WorldConfig(seed=5, people=6_000, merchants=400, days=15))
-    assert hard.singles[0].over_all <= 0.75
+    assert hard.singles[0].worst <= 0.75
     assert hard.baseline < 0.25
     assert hard.fraud_rate < 0.005
     assert len(hard.singles) >= 40

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from lianfang.engines.evaluate import auc
 from lianfang.engines.world import NEVER, Life, WorldConfig
 from lianfang.engines.world.calendar import SPRING_FESTIVAL, today
 from lianfang.engines.world.config import HORIZON_DAYS
@@ -92,6 +94,57 @@ def test_reports_come_after_their_payments_and_some_never(life: Life) -> None:
     assert bool(np.all(fraud["known_at"] > fraud["time"]))
     assert bool(np.all(fraud["reported_kind"] != NONE))
     assert bool(np.all((fraud["story_kind"] == MULE) == (fraud["layer"] > 0)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(lives)
+def test_whoever_is_paid_again_in_a_story_was_saved_once_and_before_the_first_time(life: Life) -> None:
+    moves = _whole(life)
+    saved: dict[tuple[int, int, int], int] = {}
+    for move in moves[np.argsort(moves["time"], kind="stable")]:
+        if move["payee_added"] != NONE:
+            tie = (int(move["story"]), int(move["payer"]), int(move["payee"]))
+            assert saved.setdefault(tie, int(move["payee_added"])) == move["payee_added"] < move["time"]
+
+
+def test_an_account_mostly_hands_its_money_to_the_same_holder() -> None:
+    life = Life(WorldConfig(people=500, merchants=50, days=1, scams_per_day=200.0))
+    moves = begin_crimes(life.world, life.crews, 0)
+    hops = moves[(moves["layer"] > 0) & (moves["kind"] == TRANSFER)]
+    most = [np.unique(hops["payee"][hops["payer"] == payer], return_counts=True)[1] for payer in set(hops["payer"])]
+    assert sum(int(counts.max()) for counts in most) > 0.6 * len(hops)
+
+
+def test_honest_ties_are_often_young_and_criminal_ties_may_last_for_weeks() -> None:
+    life = Life(WorldConfig(seed=3, people=2_000, merchants=100, days=1, scams_per_day=60.0))
+    honest, crime = (
+        _since_first(np.concatenate([begin(life.world, life.crews, day) for day in range(-18, 1)]))
+        for begin in (begin_episodes, begin_crimes)
+    )
+    young = int(((honest > 0) & (honest < DAY)).sum())
+    assert young > life.config.people, "in these weeks everybody pays somebody new again, on average"
+    assert float((crime[crime > 0] > DAY).mean()) > 0.33
+    assert float((crime[crime > 0] > 3 * DAY).mean()) > 0.15
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_age_of_a_tie_alone_tells_little_of_fraud(seed: int) -> None:
+    """More crime than in the default world, for more of it to count; what is asked is where it stands among the rest."""
+    life = Life(WorldConfig(seed=seed, people=6_000, merchants=400, days=15, scams_per_day=40.0))
+    moves = np.concatenate([life.day(day) for day in range(life.config.days)])
+    ages = _since_first(moves)
+    counted = (ages > 0) & (np.arange(len(moves)) > len(moves) // 3)
+    labels = moves["label"][counted].astype(np.int8)
+    assert int(labels.sum()) > 300
+    assert 0.25 <= auc(ages[counted].astype(np.float64), labels) <= 0.75
+
+
+def _since_first(moves: Moves) -> NDArray[np.int64]:
+    """Microseconds since the same account first paid the same account; 0 for the first payment and where nobody is paid."""
+    moves = moves[np.argsort(moves["time"], kind="stable")]
+    _, first, place = np.unique(moves[["payer", "payee"]], return_index=True, return_inverse=True)
+    ages = moves["time"] - moves["time"][first][place.reshape(-1)]
+    return np.where(moves["payee"] == NONE, 0, ages)
 
 
 def test_some_stories_are_never_reported_and_some_under_another_name() -> None:

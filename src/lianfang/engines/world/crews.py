@@ -19,8 +19,13 @@ SECONDS: Final = 4
 EXITS: Final = 2
 SLOTS: Final = FRONTS + SECONDS + EXITS
 """Accounts of a crew at one time: those that take the victims' money, those behind them, those that cash out."""
-LIFE_DAYS: Final = 5.0
-"""Mean life of a front account; the others live twice as long. Ours, plausible."""
+BURNT_DAYS: Final = 2.5
+"""Mean life of a front account that is soon found out; the accounts behind live twice as long. Ours, plausible."""
+LASTING_DAYS: Final = 12.0
+"""Mean life of one that nobody looks at, likewise."""
+LASTING: Final = 0.4
+"""Share of the latter: most accounts burn within days, some serve a crew for weeks. Ours, plausible."""
+LIFE_DAYS: Final = (1 - LASTING) * BURNT_DAYS + LASTING * LASTING_DAYS
 CREW_DEVICES: Final = 8
 CREW_SHOPS: Final = 4
 _OPENED: Final = 0.3
@@ -100,8 +105,9 @@ def build_society(config: WorldConfig) -> tuple[World, Crews]:
     count = crews_of(config)
     number = int((config.days + 2 * HORIZON_DAYS) / LIFE_DAYS * 1.5) + 4
     shape = (count, SLOTS, number)
-    mean = np.where(np.arange(SLOTS) < FRONTS, LIFE_DAYS, 2 * LIFE_DAYS)[None, :, None]
-    spans = np.maximum(rng.exponential(mean, shape), 0.15) * DAY
+    mean = np.where(rng.random(shape) < LASTING, LASTING_DAYS, BURNT_DAYS)
+    mean = np.where(np.arange(SLOTS) < FRONTS, 1.0, 2.0)[None, :, None] * mean
+    spans = np.maximum(rng.exponential(mean), 0.15) * DAY
     until = config.first_day - (HORIZON_DAYS + 1) * DAY + np.cumsum(spans, axis=2).astype(np.int64)
     opened = rng.random(shape) < _OPENED
     world = build_world(config, int(opened.sum()))

@@ -37,6 +37,8 @@ _STAYS: Final = 0.3
 _SMALL: Final = 300 * _YUAN
 _SMALL_STAYS: Final = 0.8
 """Below this amount most sums wait for company."""
+_USUAL: Final = 0.7
+"""Share of hops along the account's usual way: whoever takes the money mostly hands it to the same holder. Ours."""
 _LEAVES: Final = (0.12, 0.4, 1.0)
 """Share that goes out of the system, by layer."""
 
@@ -97,8 +99,9 @@ def _hops(crews: Crews, pile: Pile, layer: int, rng: np.random.Generator) -> tup
     wait = np.exp(rng.uniform(np.log(4.0), np.log(600.0), len(row))) * MINUTE
     moves["time"] = pile.time[row] + wait.astype(np.int64) + nth * rng.integers(20, 900, len(row)) * SECOND
     moves["kind"], moves["channel"], moves["role"] = TRANSFER, MOBILE, RUNNER
-    behind = rng.integers(0, SECONDS, len(row)) if layer == 1 else SECONDS + rng.integers(0, EXITS, len(row))
-    target = FRONTS + behind
+    first, width = (FRONTS, SECONDS) if layer == 1 else (FRONTS + SECONDS, EXITS)
+    usual = rng.random(len(row)) < _USUAL
+    target = first + np.where(usual, pile.slot[row] % width, rng.integers(0, width, len(row)))
     moves["payer"], moves["payee"] = pile.account[row], crews.account(pile.crew[row], target, moves["time"])
     _mark(moves, pile, row, layer)
     dress_crew(crews.world, crews, moves, pile.crew[row], pile.slot[row], rng)

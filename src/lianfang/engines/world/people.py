@@ -20,6 +20,7 @@ Flags = NDArray[np.bool_]
 
 FAVOURITE_SHOPS: Final = 12
 FAVOURITE_PAYEES: Final = 6
+CODE_SHOPS: Final = 12
 LANDLORD: Final = 0
 """The place among a person's payees of the landlord of those who rent."""
 RELATIVE: Final = 1
@@ -29,6 +30,8 @@ HOUSEHOLD: Final = 2.4
 DEVICES: Final = 3
 """A person's devices: the old phone, the new phone, a second device."""
 _FOREVER: Final = 1 << 61
+ORDINARY: Final = 0.95
+"""Share of the payments a person makes that is everyday life and rent; most of the rest belongs to honest stories."""
 
 
 class People(NamedTuple):
@@ -51,7 +54,7 @@ class People(NamedTuple):
     payee_age_days: Ints
     """(people, FAVOURITE_PAYEES): days before the first day on which the payee was saved."""
     code_shops: Ints
-    """(people, 4) people nearby who collect with a personal code: the breakfast stall, the fruit cart."""
+    """(people, CODE_SHOPS) people nearby who collect with a personal code: the breakfast stall, the fruit cart."""
     wakes_at: Ints
     """Instant before which the account sleeps: dormant accounts that come back to life."""
     phone_at: Ints
@@ -164,7 +167,7 @@ def _people(config: WorldConfig, rng: np.random.Generator, merchant_city: Ints) 
         household=household,
         income=income,
         savings=income * np.exp(rng.normal(0.4 + (age - 20) / 40, 0.9)),
-        activity=config.payments_per_person * rng.gamma(1.4, 1 / 1.4, count),
+        activity=ORDINARY * config.payments_per_person * rng.gamma(1.4, 1 / 1.4, count),
         shops=_shops_near(rng, city, merchant_city),
         payees=_payees(rng, count),
         payee_age_days=rng.integers(5, 1_500, (count, FAVOURITE_PAYEES)),
@@ -221,7 +224,7 @@ def _code_shops(rng: np.random.Generator, city: Ints) -> Ints:
     sellers = np.flatnonzero(rng.random(len(city)) < 0.016)
     if not len(sellers):
         sellers = np.arange(1)
-    return _near(rng, city, city[sellers], sellers, 4)
+    return _near(rng, city, city[sellers], sellers, CODE_SHOPS)
 
 
 def _near(rng: np.random.Generator, city: Ints, other_city: Ints, others: Ints, picks: int) -> Ints:

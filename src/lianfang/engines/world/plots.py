@@ -17,12 +17,14 @@ from lianfang.engines.world.tables import (
     FEE,
     GOODS,
     INVEST,
+    LIVING,
     LOAN,
     NEW_DEVICE,
     PLAYER,
     PLEDGE,
     REBATE,
     RECHARGE,
+    RENT,
     REPAY,
     SCREEN_SHARE,
     SHARE_AND_CONTROL,
@@ -74,8 +76,8 @@ class Phase(NamedTuple):
     finding: int = NONE
     found: float = 0.0
     memo: int = NONE
-    fresh: bool = False
-    """To another account of the crew than before."""
+    fresh: float = 0.0
+    """Share of stories in which it goes to another account of the crew than before."""
 
 
 class Plot(NamedTuple):
@@ -109,14 +111,14 @@ CRIME_PLOTS: Final = (
         _crime("brushing_rebate"),
         0.19,
         (
-            Phase(times=(1, 4), wait=(15, 6 * _H), amount=(8, 120), growth=(0.9, 1.8), via=_MIXED, run=NO_RUN,
+            Phase(times=(1, 5), wait=(30, 3 * _D), amount=(8, 120), growth=(0.9, 1.6), via=_MIXED, run=NO_RUN,
                   memo=TASK),
-            Phase(FRONT, HERO, (1, 2), (4, 90), PREVIOUS, (1.05, 1.35), role=BAIT, run=NO_RUN, memo=REBATE),
-            Phase(times=(1, 3), wait=(10, 8 * _H), amount=(100, 1_800), growth=(1.2, 2.8), chance=0.6, via=_MIXED,
+            Phase(FRONT, HERO, (1, 2), (4, 2 * _D), PREVIOUS, (1.05, 1.35), role=BAIT, run=NO_RUN, memo=REBATE),
+            Phase(times=(1, 3), wait=(30, 2 * _D), amount=(100, 1_800), growth=(1.2, 2.8), chance=0.6, via=_MIXED,
                   memo=TASK),
             Phase(LENDER, HERO, wait=(30, 12 * _H), unit=INCOME, amount=(0.5, 3), optional=0.2, run=NO_RUN, memo=LOAN),
             Phase(times=(1, 4), wait=(8, 5 * _H), unit=INCOME, amount=(0.2, 2.2), growth=(0.9, 2.0), chance=0.6,
-                  via=(0.8, 0.0, 0.15, 0.05, 0.0), call=0.2, screen=0.06, finding=UNKNOWN_APP, found=0.2, fresh=True),
+                  via=(0.8, 0.0, 0.15, 0.05, 0.0), call=0.2, screen=0.06, finding=UNKNOWN_APP, found=0.2, fresh=0.6),
         ),
         ages=(18, 45),
         silence=0.8,
@@ -125,14 +127,14 @@ CRIME_PLOTS: Final = (
         _crime("fake_investment"),
         0.07,
         (
-            Phase(times=(1, 2), wait=(6 * _H, 3 * _D), amount=(80, 1_500), via=(0.6, 0.0, 0.3, 0.1, 0.0),
-                  run=NO_RUN, memo=INVEST),
+            Phase(times=(1, 4), wait=(12 * _H, 4 * _D), amount=(80, 1_500), growth=(0.9, 1.6),
+                  via=(0.6, 0.0, 0.3, 0.1, 0.0), run=NO_RUN, memo=INVEST),
             Phase(FRONT, HERO, (1, 1), (1 * _H, 2 * _D), PREVIOUS, (1.05, 1.25), role=BAIT, run=NO_RUN),
             Phase(times=(1, 5), wait=(8 * _H, 3 * _D), unit=INCOME, amount=(0.2, 1.5), growth=(1.0, 1.7), chance=0.8,
-                  via=(0.75, 0.0, 0.05, 0.1, 0.1), finding=UNKNOWN_APP, found=0.25, fresh=True),
+                  via=(0.75, 0.0, 0.05, 0.1, 0.1), finding=UNKNOWN_APP, found=0.25, fresh=0.5),
             Phase(LENDER, HERO, wait=(2 * _H, 2 * _D), unit=INCOME, amount=(1, 6), optional=0.3, run=NO_RUN, memo=LOAN),
             Phase(times=(1, 3), wait=(3 * _H, 2 * _D), unit=SAVINGS, amount=(0.25, 1.2), chance=0.65,
-                  via=(0.85, 0.0, 0.0, 0.0, 0.15), fresh=True),
+                  via=(0.85, 0.0, 0.0, 0.0, 0.15), fresh=0.5),
         ),
         bank=0.75,
         ages=(28, 65),
@@ -156,7 +158,7 @@ CRIME_PLOTS: Final = (
             Phase(amount=(1, 600), wait=(5, 60), call=0.4, screen=0.2, via=_CODES, optional=0.5, run=NO_RUN),
             Phase(times=(1, 4), unit=INCOME, amount=(0.1, 1.8), wait=(2, 20), call=0.5, screen=0.35,
                   finding=SHARE_AND_CONTROL,
-                  found=0.3, via=(0.85, 0.0, 0.1, 0.05, 0.0), fresh=True),
+                  found=0.3, via=(0.85, 0.0, 0.1, 0.05, 0.0), fresh=0.8),
         ),
         bank=0.7,
     ),
@@ -165,9 +167,9 @@ CRIME_PLOTS: Final = (
         0.07,
         (
             Phase(times=(1, 2), amount=(100, 2_500), wait=(15, 10 * _H), memo=FEE, call=0.12, via=_MIXED),
-            Phase(times=(1, 4), unit=PREVIOUS, amount=(0.8, 2.5), growth=(0.9, 1.5), wait=(10, 8 * _H), chance=0.6,
+            Phase(times=(1, 4), unit=PREVIOUS, amount=(0.8, 2.5), growth=(0.9, 1.5), wait=(20, 2 * _D), chance=0.6,
                   memo=PLEDGE,
-                  call=0.15, fresh=True, via=(0.75, 0.0, 0.25, 0.0, 0.0)),
+                  call=0.15, fresh=0.5, via=(0.75, 0.0, 0.25, 0.0, 0.0)),
         ),
         ages=(20, 50),
     ),
@@ -188,7 +190,7 @@ CRIME_PLOTS: Final = (
         0.05,
         (
             Phase(times=(1, 2), amount=(300, 15_000), wait=(8, 3 * _H), memo=NONE, call=0.08),
-            Phase(times=(1, 2), unit=PREVIOUS, amount=(1.0, 3.0), wait=(10, 4 * _H), chance=0.35, fresh=True),
+            Phase(times=(1, 2), unit=PREVIOUS, amount=(1.0, 3.0), wait=(10, 4 * _H), chance=0.35, fresh=0.8),
         ),
         ages=(25, 84),
         silence=0.5,
@@ -197,8 +199,8 @@ CRIME_PLOTS: Final = (
         _crime("impersonated_police"),
         0.02,
         (
-            Phase(times=(1, 4), unit=SAVINGS, amount=(0.15, 0.9), wait=(10, 4 * _H), call=0.6, screen=0.3,
-                  memo=DEPOSIT, fresh=True,
+            Phase(times=(1, 4), unit=SAVINGS, amount=(0.15, 0.9), wait=(20, 1.5 * _D), call=0.6, screen=0.3,
+                  memo=DEPOSIT,
                   finding=SCREEN_SHARE, found=0.2),
         ),
         bank=0.9,
@@ -209,8 +211,8 @@ CRIME_PLOTS: Final = (
         _crime("romance"),
         0.04,
         (
-            Phase(times=(2, 6), amount=(13, 520), growth=(1.0, 1.8), wait=(8 * _H, 3 * _D), via=_MIXED, run=NO_RUN),
-            Phase(times=(1, 3), unit=INCOME, amount=(0.2, 2.0), wait=(4 * _H, 3 * _D), chance=0.6, fresh=True),
+            Phase(times=(2, 6), amount=(13, 520), growth=(1.0, 1.8), wait=(8 * _H, 4 * _D), via=_MIXED, run=NO_RUN),
+            Phase(times=(1, 3), unit=INCOME, amount=(0.2, 2.0), wait=(4 * _H, 3 * _D), chance=0.6, fresh=0.5),
         ),
         ages=(22, 65),
         silence=1.8,
@@ -236,7 +238,7 @@ CRIME_PLOTS: Final = (
                   optional=0.6, run=NO_RUN),
             Phase(times=(1, 4), unit=INCOME, amount=(0.08, 1.2), wait=(0.7, 25), role=STOLEN,
                   via=(0.55, 0.15, 0.15, 0.15, 0.0),
-                  finding=NEW_DEVICE, found=0.35, fresh=True),
+                  finding=NEW_DEVICE, found=0.35, fresh=0.8),
         ),
         stolen=True,
         night=True,
@@ -270,11 +272,11 @@ CRIME_PLOTS: Final = (
         _crime("fake_app"),
         0.03,
         (
-            Phase(times=(1, 3), amount=(50, 2_000), wait=(1 * _H, 1 * _D), via=(0.6, 0.1, 0.2, 0.1, 0.0),
+            Phase(times=(1, 3), amount=(50, 2_000), wait=(1 * _H, 3 * _D), via=(0.6, 0.1, 0.2, 0.1, 0.0),
                   finding=UNKNOWN_APP, found=0.5),
             Phase(times=(1, 3), unit=PREVIOUS, amount=(1, 3), wait=(2 * _H, 2 * _D), chance=0.5,
                   finding=UNKNOWN_APP, found=0.5,
-                  fresh=True),
+                  fresh=0.8),
         ),
     ),
     Plot(
@@ -299,7 +301,7 @@ CRIME_PLOTS: Final = (
         (
             Phase(times=(1, 2), amount=(150, 2_500), wait=(3 * _H, 4 * _D), memo=FEE, via=(0.6, 0.0, 0.4, 0.0, 0.0),
                   run=NO_RUN),
-            Phase(unit=PREVIOUS, amount=(0.5, 3), wait=(1 * _D, 6 * _D), chance=0.4, memo=FEE, fresh=True, run=NO_RUN),
+            Phase(unit=PREVIOUS, amount=(0.5, 3), wait=(1 * _D, 6 * _D), chance=0.4, memo=FEE, fresh=0.8, run=NO_RUN),
         ),
         ages=(22, 55),
         silence=2.0,
@@ -307,9 +309,12 @@ CRIME_PLOTS: Final = (
     Plot(
         _crime("gambling"),
         0.05,
-        (Phase(CROWD, times=(4, 14), amount=(50, 2_000), wait=(3, 3 * _H), role=PLAYER, run=SUM,
-                  via=(0.6, 0.0, 0.35, 0.05, 0.0),
-               memo=RECHARGE),),
+        (
+            Phase(CROWD, times=(2, 7), amount=(50, 2_000), wait=(3, 3 * _H), role=PLAYER, run=SUM,
+                  via=(0.6, 0.0, 0.35, 0.05, 0.0), memo=RECHARGE),
+            Phase(times=(2, 8), amount=(50, 1_200), growth=(0.7, 1.6), wait=(1 * _H, 3 * _D), role=PLAYER, run=SUM,
+                  via=(0.7, 0.0, 0.25, 0.05, 0.0), memo=RECHARGE),
+        ),
         night=True,
         silence=2.8,
     ),
@@ -355,5 +360,42 @@ HONEST_PLOTS: Final = (
                   finding=UNKNOWN_APP,
               found=0.03),
     ), bank=0.2, ages=(18, 35), night=True),
+    # Ties that have just begun: somebody new is paid again within minutes, hours or days.
+    Plot(NONE, 0.4, (  # the parts of one price: a limit for one payment, or a second thought
+        Phase(HERO, STRANGER, wait=(10, 10 * _H), amount=(100, 20_000)),
+        Phase(HERO, STRANGER, (1, 3), (0.7, 15), PREVIOUS, (0.5, 1.0), (0.9, 1.1), call=0.05),
+    ), bank=0.7),
+    Plot(NONE, 0.25, (  # an evening at one stall, paid round by round
+        Phase(HERO, STRANGER, (2, 5), (3, 50), amount=(6, 90), growth=(0.5, 1.7)),
+    ), bank=0.05, ages=(18, 60)),
+    Plot(NONE, 0.25, (  # a new colleague, flatmate or companion: bills are shared, both ways
+        Phase(HERO, STRANGER, (2, 7), (20, 1 * _D), amount=(8, 400), growth=(0.4, 2.2), memo=SHARED),
+        Phase(STRANGER, HERO, (1, 4), (20, 1 * _D), amount=(8, 400), growth=(0.4, 2.2), memo=SHARED),
+        Phase(HERO, STRANGER, (1, 3), (3 * _H, 3 * _D), amount=(8, 400), optional=0.6, growth=(0.4, 2.2)),
+    ), bank=0.15, ages=(18, 45)),
+    Plot(NONE, 0.2, (  # a stall near the new place, paid by transfer, sometimes twice a day
+        Phase(HERO, STRANGER, (3, 12), (4 * _H, 1.5 * _D), amount=(5, 45), growth=(0.7, 1.4)),
+    ), bank=0.1),
+    Plot(NONE, 0.12, (  # a class, a nursery: the place is kept, then fees, books, meals
+        Phase(HERO, STRANGER, wait=(10, 10 * _H), amount=(50, 1_000), memo=PLEDGE),
+        Phase(HERO, STRANGER, wait=(10, 1 * _D), amount=(500, 8_000), memo=TUITION, call=0.05),
+        Phase(HERO, STRANGER, (1, 3), (20, 3 * _D), amount=(30, 900), growth=(0.5, 1.6)),
+    ), bank=0.5, ages=(22, 55)),
+    Plot(NONE, 0.08, (  # a new home: a deposit, the first rent, keys, fees, what is broken
+        Phase(HERO, STRANGER, wait=(10, 10 * _H), amount=(100, 1_000), memo=DEPOSIT),
+        Phase(HERO, STRANGER, (1, 2), (10, 1 * _D), INCOME, (0.2, 0.9), (0.5, 1.2), memo=RENT, call=0.08),
+        Phase(HERO, STRANGER, (1, 3), (20, 2 * _D), amount=(30, 800), growth=(0.5, 1.6)),
+    ), bank=0.7, ages=(18, 50)),
+    Plot(NONE, 0.2, (  # a neighbour who buys for the whole house
+        Phase(HERO, STRANGER, (2, 8), (20, 2 * _D), amount=(12, 260), growth=(0.5, 1.9), memo=SHARED),
+    ), bank=0.1, ages=(22, 84)),
+    Plot(NONE, 0.12, (  # a relative's new card: a small one to try it, then the sum
+        Phase(HERO, STRANGER, wait=(5, 10 * _H), amount=(0.1, 20)),
+        Phase(HERO, STRANGER, (1, 3), (1, 2 * _H), amount=(200, 15_000), growth=(0.5, 1.5), memo=LIVING, call=0.2),
+        Phase(HERO, STRANGER, (1, 2), (6 * _H, 5 * _D), amount=(100, 5_000), optional=0.5, memo=LIVING),
+    ), bank=0.7, ages=(20, 70)),
+    Plot(NONE, 0.08, (  # help by the day: a nurse, a tutor, a driver, a crew of movers
+        Phase(HERO, STRANGER, (3, 10), (10 * _H, 1.5 * _D), amount=(80, 500), growth=(0.85, 1.2), call=0.03),
+    ), bank=0.4, ages=(25, 84)),
 )  # fmt: skip
 """Honest stories: what a rule takes for a scam. The comment names each."""

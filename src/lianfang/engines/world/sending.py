@@ -8,13 +8,17 @@ import numpy as np
 
 from lianfang.engines.world.calendar import Today
 from lianfang.engines.world.moves import NONE, Moves
-from lianfang.engines.world.people import FAVOURITE_PAYEES, RELATIVE, Flags, Ints, World
+from lianfang.engines.world.people import CODE_SHOPS, FAVOURITE_PAYEES, RELATIVE, Flags, Ints, World
 from lianfang.engines.world.tables import COUNTER, GOODS, LIVING, MOBILE, PACKET, PLEDGE, REPAY, SHARED, WEB
 from lianfang.kernel.instant import DAY
 
+FRIEND_DAYS: Final = 14
+"""How long one friend is the closest. Ours, plausible."""
+STALL_DAYS: Final = 10
+STALLS_AT_ONCE: Final = 3
 _LUCKY: Final = np.array([1.0, 5.2, 6.6, 8.8, 10, 13.14, 18.8, 20, 52, 66, 66.6, 88, 88.8, 100, 168, 188, 200])
 _FRIEND, _STALL, _STRANGER, _SELF, _LARGE = range(5)
-_SHARES: Final = np.cumsum([0.33, 0.24, 0.35, 0.06, 0.02])
+_SHARES: Final = np.cumsum([0.36, 0.26, 0.285, 0.07, 0.025])
 
 
 def sending(world: World, moves: Moves, at: Ints, today: Today, rng: np.random.Generator) -> None:
@@ -24,9 +28,10 @@ def sending(world: World, moves: Moves, at: Ints, today: Today, rng: np.random.G
     sort = np.minimum(np.searchsorted(_SHARES, rng.random(count), side="right"), _LARGE)
     packet = rng.random(count) < today.red_packets
     sort = np.where(packet & (sort > _STRANGER), _FRIEND, sort)
-    slot = rng.integers(RELATIVE, FAVOURITE_PAYEES, count)
+    day = (time - world.config.first_day) // DAY
+    slot = _friend(payer, day, rng)
     payee = people.payees[payer, slot]
-    payee = np.where(sort == _STALL, people.code_shops[payer, rng.integers(0, 4, count)], payee)
+    payee = np.where(sort == _STALL, people.code_shops[payer, _stall(payer, day, rng)], payee)
     unknown = (sort == _STRANGER) | ((sort == _LARGE) & (rng.random(count) < 0.7))
     payee = np.where(unknown, (payer + rng.integers(1, world.config.people, count)) % world.config.people, payee)
     payee = np.where(packet & (sort == _STALL), people.payees[payer, slot], payee)
@@ -45,6 +50,18 @@ def sending(world: World, moves: Moves, at: Ints, today: Today, rng: np.random.G
     word = rng.integers(0, 5, count)
     said = np.choose(word, [REPAY, LIVING, GOODS, SHARED, PLEDGE])
     moves["memo"][at] = np.where(packet, PACKET, np.where(draw < 0.22, said, NONE))
+
+
+def _friend(payer: Ints, day: Ints, rng: np.random.Generator) -> Ints:
+    """Places among the payees: half the time whoever is close in these weeks, else any relative or friend."""
+    friends = FAVOURITE_PAYEES - RELATIVE
+    close = (payer * 7 + (day + payer) // FRIEND_DAYS) % friends
+    return RELATIVE + np.where(rng.random(len(payer)) < 0.5, close, rng.integers(0, friends, len(payer)))
+
+
+def _stall(payer: Ints, day: Ints, rng: np.random.Generator) -> Ints:
+    """Places among the stalls: three in use at a time; every STALL_DAYS one is left for the next."""
+    return ((day + payer) // STALL_DAYS + rng.integers(0, STALLS_AT_ONCE, len(payer))) % CODE_SHOPS
 
 
 def _amounts(world: World, payer: Ints, sort: Ints, packet: Flags, rng: np.random.Generator) -> Ints:
