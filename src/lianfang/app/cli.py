@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError
 
 from lianfang import __version__
 from lianfang.app.commands import (
+    backtest,
     bench,
     convert,
     decide,
@@ -43,7 +44,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "keys": (keys.issue, keys.rotate, keys.revoke),
     "model": (models.show, models.load, models.unload, models.explain),
     "journal": (journal.verify, journal.export, journal.show),
-    "bench": (bench.decide, bench.messages, bench.model, bench.world, bench.accuracy),
+    "bench": (bench.decide, bench.messages, bench.model, bench.world, bench.accuracy, bench.backtest),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
 
@@ -69,6 +70,7 @@ def build() -> App:
         convert.convert,
         simulate.simulate,
         train.train,
+        backtest.backtest,
         schema.schema,
         settings.settings,
     ):

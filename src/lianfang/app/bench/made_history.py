@@ -46,7 +46,9 @@ def _part(first: int, rows: int, step: int, accounts: int) -> pa.Table:
     at = BEGINS + (first + np.arange(rows)) * step
     known = at + draw.integers(1, KNOWN_AFTER_DAYS * DAY, rows)
     amount = draw.lognormal(np.where(fraud, 10.5, 9.5), 1.2).astype(np.int64) + 1
-    address = [f"10.{p % 256}.{p // 256 % 256}.{host}" for p, host in zip(payer, draw.integers(0, 4, rows), strict=True)]
+    address = [
+        f"10.{p % 256}.{p // 256 % 256}.{host}" for p, host in zip(payer, draw.integers(0, 4, rows), strict=True)
+    ]
     columns: dict[str, Any] = {
         "id": _named("made-", first + np.arange(rows), 12),
         "time": pa.array(at).cast(pa.timestamp("us", "UTC")),

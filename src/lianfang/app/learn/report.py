@@ -13,7 +13,7 @@ from lianfang.app.learn.train import Result
 from lianfang.kernel.instant import DAY, moment
 from lianfang.services.learn import Curve, reached
 
-_STYLE: Final = """body{font:15px/1.5 system-ui,"Noto Sans CJK SC",sans-serif;max-width:1290px;margin:2em auto;padding:0 1em}
+STYLE: Final = """body{font:15px/1.5 system-ui,"Noto Sans CJK SC",sans-serif;max-width:1290px;margin:2em auto;padding:0 1em}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(480px,1fr));gap:1.2em}
 figure{margin:0;border:1px solid #ddd;padding:.6em}
 svg{width:100%;height:auto;font-size:12px}svg text{fill:#444}.axis{stroke:#444}.grid{stroke:#e6e6e6}
@@ -52,7 +52,7 @@ def page(result: Result) -> str:
         [
             '<!doctype html><html lang="zh"><head><meta charset="utf-8">',
             f"<title>联防 训练报告 Training report: {escape(model)}</title>",
-            f"<style>{_STYLE}</style></head><body>",
+            f"<style>{STYLE}</style></head><body>",
             f"<h1>训练报告 <small>Training report: {escape(model)}</small></h1>",
             f"<p>{facts}</p>",
             f'<p class="small">{_HELD_OUT}</p>',

@@ -75,17 +75,11 @@ class Tally:
         label = chunk.labels.astype(np.int64) + 1
         cell = ((day * self.items + WHOLE) * 3 + label) * ACTIONS + chunk.actions
         fired = np.flatnonzero(chunk.sets >= 0)
-        sizes = np.array([len(one) for one in chunk.reasons], np.int64)
-        joined = np.array([item for one in chunk.reasons for item in one], np.int64)
-        ends = np.cumsum(sizes)
-        of = chunk.sets[fired]
-        rows = np.repeat(fired, sizes[of]) if len(sizes) else fired[:0]
-        starts = np.repeat(ends[of] - sizes[of], sizes[of]) if len(sizes) else fired[:0]
-        within = np.arange(len(rows)) - np.repeat(np.cumsum(sizes[of]) - sizes[of], sizes[of]) if len(sizes) else rows
-        items = joined[starts + within] if len(sizes) else rows
+        places, items = _expanded(chunk.sets[fired], chunk.reasons)
+        rows = fired[places]
         cells = np.concatenate([cell, cell[rows] + items * 3 * ACTIONS])
         who = np.concatenate([np.arange(len(cell)), rows])
-        self.counts.reshape(-1)[:] += np.bincount(cells, minlength=self.counts.size)
+        np.add.at(self.counts.reshape(-1), cells, 1)
         for currency in np.unique(chunk.currencies).tolist():
             on = chunk.currencies[who] == currency
             self._pay(currency, cells[on], chunk.amounts[who[on]])
@@ -111,9 +105,23 @@ class Tally:
     def money_by_day(self, currency: int, item: slice | int) -> NDArray[np.float64]:
         """float64[days, items, labels, actions] of some items: for intervals and weeks, not to the last unit."""
         high, low = (half.reshape(self.counts.shape)[:, item].astype(np.float64) for half in self._money[currency])
-        return high * float(1 << _LOW) + low
+        return np.asarray(high * float(1 << _LOW) + low, np.float64)
 
     def weeks(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First days of the weeks (since the epoch, Mondays), and the week of each day."""
         of = (self.first_day + np.arange(self.days) + _MONDAY) // _WEEK
         return np.unique(of) * _WEEK - _MONDAY, of - of[0]
+
+
+def _expanded(
+    sets: NDArray[np.int64], reasons: Sequence[tuple[int, ...]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every item of every set: (place in `sets`, item)."""
+    if not len(sets):
+        return sets, sets
+    sizes = np.array([len(one) for one in reasons], np.int64)
+    joined = np.array([item for one in reasons for item in one], np.int64)
+    starts, many = (np.cumsum(sizes) - sizes)[sets], sizes[sets]
+    places = np.repeat(np.arange(len(sets)), many)
+    within = np.arange(len(places)) - np.repeat(np.cumsum(many) - many, many)
+    return places, joined[np.repeat(starts, many) + within]
