@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError
 
 from lianfang import __version__
 from lianfang.app.commands import (
+    backtest,
     bench,
     convert,
     decide,
@@ -54,7 +55,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         drafts.withdraw,
     ),
     "journal": (journal.verify, journal.export, journal.show),
-    "bench": (bench.decide, bench.messages, bench.model, bench.world, bench.accuracy),
+    "bench": (bench.decide, bench.messages, bench.model, bench.world, bench.accuracy, bench.backtest),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
 
@@ -80,6 +81,7 @@ def build() -> App:
         convert.convert,
         simulate.simulate,
         train.train,
+        backtest.backtest,
         watch.watch,
         schema.schema,
         settings.settings,

@@ -123,7 +123,7 @@ def bench_model(json_file: Path | None, rows: int = ROWS) -> None:
     found: dict[str, tuple[float, float]] = {}
     kinds: tuple[ModelKind, ...] = ("catboost", "lightgbm")
     for kind in kinds:
-        found[kind] = _costs(benchmark_model(kind), rows)
+        found[kind] = costs(benchmark_model(kind), rows)
     reasons = max(cost for _, cost in found.values())
     figures = [
         Figure("score_us_oblivious", found["catboost"][0], f"us a row, {TREES} trees of depth {DEPTH}", "<= 5"),
@@ -136,7 +136,7 @@ def bench_model(json_file: Path | None, rows: int = ROWS) -> None:
     publish("model", figures, about, json_file)
 
 
-def _costs(folder: ModelFolder, rows: int) -> tuple[float, float]:
+def costs(folder: ModelFolder, rows: int) -> tuple[float, float]:
     """Microseconds of a score, and of its reasons on top."""
     declared = folder.manifest.features
     model = TrainedModel(folder.manifest, folder.trees).bind((), declared)

@@ -57,6 +57,7 @@ from lianfang.engines.rules.sieve import (
     STACK,
     SUBTRACT,
     screen_arrays,
+    screen_rows,
 )
 
 _TESTS: Final = {"<": LESS, "<=": AT_MOST, ">": MORE, ">=": AT_LEAST, "==": EQUAL, "!=": DIFFERS}
@@ -105,6 +106,20 @@ class Screen:
         found: NDArray[np.int64] = np.zeros(max(self.rules, 1), np.int64)
         count = screen_arrays(self.words, self.numbers, STACK, features, amount, listed, hints, found)
         return found[:count].tolist()  # type: ignore[no-any-return]
+
+    def rows(
+        self,
+        features: NDArray[np.float64],
+        amounts: NDArray[np.float64],
+        listed: NDArray[np.bool_],
+        hints: NDArray[np.int64],
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """`candidates` of many payments, an item (of `features`: a row) each.
+
+        Where each payment's rules end, int64[n], and the rules of all of them in turn: a history's, not the door's.
+        """
+        ends, rules = screen_rows(self.words, self.numbers.copy(), features, amounts, listed, hints)
+        return ends, rules
 
 
 EMPTY_SCREEN: Final = Screen(0)

@@ -132,3 +132,28 @@ def screen(words, numbers, stack, features, amount, listed, hints, found):
 def screen_arrays(words, numbers, stack, features, amount, listed, hints, found):
     at = numbers.shape[0] - stack
     return screen(pointer(words), pointer(numbers), at, pointer(features), amount, listed, hints, pointer(found))
+
+
+@njit(cache=True, nogil=True)
+def screen_rows(words, numbers, features, amounts, listed, hints):
+    """`screen` for each row of `features` float64[n, features]: (where each row's rules end, the rules of all rows in turn)."""
+    n = features.shape[0]
+    own = np.empty(max(features.shape[1], 1), np.float64)
+    found = np.empty(max(words[0], 1), np.int64)
+    ends = np.empty(n, np.int64)
+    rules = np.empty(n + 16, np.int64)
+    stack = numbers.shape[0] - STACK
+    at = 0
+    for i in range(n):
+        own[: features.shape[1]] = features[i]
+        count = screen(
+            pointer(words), pointer(numbers), stack, pointer(own), amounts[i], listed[i], hints[i], pointer(found)
+        )
+        if at + count > rules.shape[0]:
+            more = np.empty(2 * (at + count), np.int64)
+            more[:at] = rules[:at]
+            rules = more
+        rules[at : at + count] = found[:count]
+        at += count
+        ends[i] = at
+    return ends, rules[:at]

@@ -151,6 +151,11 @@ class Decider:
         """The model in shadow; None where there is none."""
         return self._second.version
 
+    @property
+    def speaks_always(self) -> bool:
+        """Whether a payment of which no rule may be true and that is on no list may still be answered otherwise than allow."""
+        return self._scores or bool(self._standing)
+
     def _bound(self, role: str, scorer: Scorer, book: RuleBook) -> BoundScorer:
         """A model that does not fit is not in force: a policy that requires one is then unsure, and an operator is told."""
         try:

@@ -6,9 +6,12 @@ The function that makes the row is generated once per rule book, so a payment co
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lianfang.engines.rules.screening import ASKED, TAGGED, Hint
 from lianfang.kernel.errors import InputError
@@ -16,6 +19,7 @@ from lianfang.wire import Payment, catalogue
 
 Row = tuple[Any, ...]
 Flatten = Callable[[Payment], Row]
+Hints = NDArray[np.int64]
 ATTRIBUTE = "attributes."
 SURROUNDINGS = "surroundings"
 TEXTS_REMEMBERED = 4_096
@@ -78,6 +82,44 @@ def _hinting(hints: Sequence[Hint], choices: dict[str, Callable[[str | None], in
         choices[f"_bits{len(choices)}"] = look.__getitem__
         looks.append(f"_bits{len(choices) - 1}({_access(path)})")
     return [f"    hints = {' | '.join(looks) or '0'}", *lines]
+
+
+def column_hints(hints: Sequence[Hint], layout: Sequence[str]) -> Callable[[Mapping[str, Sequence[Any]], int], Hints]:
+    """A function from columns of a history, by path, and their length to the hints of each payment, as `flattener` tells them.
+
+    `layout`: all columns of the row; an attribute among them that is null counts as not there.
+    """
+    looks: list[tuple[str, Callable[[Any], int]]] = []
+    for i, hint in enumerate(hints):
+        bits = [(value, 1 << i) for value in hint.values]
+        if hint.inside:
+            looks.append((hint.path, _Inside(bits).__getitem__))
+        elif hint.path and hint.values:
+            looks.append((hint.path, _Same(bits).__getitem__))
+        elif hint not in (ASKED, TAGGED):
+            looks.append((hint.path or SURROUNDINGS, _Truth(1 << i)))
+    asked = [path for path in layout if _attribute(path)] if ASKED in hints else []
+    asked_bit = 1 << list(hints).index(ASKED) if asked else 0
+
+    def tell(columns: Mapping[str, Sequence[Any]], rows: int) -> Hints:
+        found: Hints = np.zeros(rows, np.int64)
+        for path, look in looks:
+            found |= np.fromiter(map(look, columns[path]), np.int64, rows)
+        for path in asked:
+            found |= np.fromiter((value is not None for value in columns[path]), np.bool_, rows) * asked_bit
+        return found
+
+    return tell
+
+
+class _Truth:
+    """A bit for what is true, or not empty."""
+
+    def __init__(self, bit: int) -> None:
+        self._bit = bit
+
+    def __call__(self, value: Any) -> int:
+        return self._bit if value else 0
 
 
 class _Same(dict[str | None, int]):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lianfang.engines.hotpath import FRESH, LEARNT, HotPath, Steps
+from lianfang.engines.hotpath.journey import LISTED
 from lianfang.engines.scoring import Scorer
 from lianfang.kernel.errors import EvidenceError
 from lianfang.services.decide.book import RuleBook
@@ -72,6 +73,7 @@ class Replayer:
     def __init__(self, book: RuleBook, hot: HotPath, scorer: Scorer) -> None:
         self.decider = Decider(book, hot, _Nowhere(), scorer, _no_clock)
         self._time = book.layout.index("time")
+        self._amount = book.layout.index("amount") if "amount" in book.plan.integers else None
         self._seq = 0
         self._arrived = NEVER_ARRIVED
         self._pending: list[tuple[int, int, Row]] = []
@@ -88,28 +90,52 @@ class Replayer:
         """
         return self._step(rows, frauds).features
 
-    def judge(self, rows: list[Row], frauds: NDArray[np.int64] | None = None, *, features: bool = False) -> Judged:
+    def judge(
+        self,
+        rows: list[Row],
+        frauds: NDArray[np.int64] | None = None,
+        *,
+        features: bool = False,
+        hints: NDArray[np.int64] | None = None,
+    ) -> Judged:
         """Count payments, then judge each by what was known before it, in order.
+
+        `hints` int64[rows]: of the book's screen (`column_hints`); without them every hint counts as given, which runs more
+        rules and changes nothing.
 
         `frauds` int64[rows]: the instant at which a payment became known to be fraud, `NOT_FRAUD` for all others. It is
         counted before the first payment that arrives later than that; a history's payment arrives at its own time or,
         if it is late, at that of the latest before it.
         """
-        steps = self._step(rows, frauds)
+        return self.judge_steps(rows, self._step(rows, frauds), hints, features=features)
+
+    def step(self, rows: list[Row], frauds: NDArray[np.int64] | None = None) -> Steps:
+        """Count payments; what was known before each, for `judge_steps`. `frauds` as in `judge`."""
+        return self._step(rows, frauds)
+
+    def judge_steps(
+        self, rows: list[Row], steps: Steps, hints: NDArray[np.int64] | None = None, *, features: bool = False
+    ) -> Judged:
+        """Judge payments already stepped, here or by a replayer that counts the same features over the same lists."""
         hot, time, judge = self.decider.hot, self._time, self.decider.judge
-        actions, points, scores = bytearray(len(rows)), [0] * len(rows), [0.0] * len(rows)
+        actions, points, scores = bytearray(len(rows)), [0] * len(rows), np.full(len(rows), np.nan)
         reasons: list[tuple[int, tuple[Reason, ...]]] = []
         shadow: list[tuple[int, tuple[str, ...]]] = []
         repeated = steps.before != FRESH
-        special = (repeated | (steps.flags != 0)).tolist()
+        special = repeated | (steps.flags != 0)
+        ends, candidates = self._candidates(rows, steps, hints)
+        counts = np.diff(ends, prepend=0)
+        asked = special | (counts > 0)
+        if self.decider.speaks_always:
+            asked[:] = True
+        asked &= ~repeated  # of all others, nothing is to be said: `Decider.judge` would allow them
         hot.listed = hot.full = False
-        for place, (row, values) in enumerate(zip(rows, steps.features, strict=True)):
+        for place in np.flatnonzero(asked).tolist():
             if special[place]:
-                if repeated[place]:
-                    scores[place] = float("nan")
-                    continue
                 hot.take(steps, place)
-            action, why, score, total, aside = judge(row, values, row[time])
+            hot.candidates = candidates[ends[place] - counts[place] : ends[place]].tolist()
+            row = rows[place]
+            action, why, score, total, aside = judge(row, steps.features[place], row[time])
             scores[place] = score
             if why:
                 actions[place] = SEVERITY[action]
@@ -123,12 +149,21 @@ class Replayer:
         return Judged(
             np.frombuffer(actions, np.int8),
             np.array(points, np.int64),
-            np.array(scores, np.float64),
+            scores,
             reasons,
             shadow,
             repeated,
             kept,
         )
+
+    def _candidates(
+        self, rows: list[Row], steps: Steps, hints: NDArray[np.int64] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rules that may be true of each payment, as `HotPath.step` would have told them."""
+        book, amount = self.decider.book, self._amount
+        amounts = np.full(len(rows), np.nan) if amount is None else np.array([row[amount] for row in rows], np.float64)
+        told = np.full(len(rows), -1, np.int64) if hints is None else hints
+        return book.screen.rows(steps.features, amounts, (steps.flags & LISTED) != 0, told)
 
     def _step(self, rows: list[Row], frauds: NDArray[np.int64] | None) -> Steps:
         first = self._seq + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -21,6 +21,14 @@ EARLIEST: Final = 946_684_800_000_000
 """2000-01-01: a payment before it is a time in the wrong unit."""
 SMALL_AMOUNT: Final = 100
 """Minor units. Where most payments are below, the amounts are probably whole units of the currency."""
+TIME_TEXT: Final = "a time before 2000 or in the future; is its unit right? (`unit`, `timezone` of the mapping)"
+ORDER_TEXT: Final = "earlier than a payment before it; sort the history by time"
+EARLY_TEXT: Final = "a fraud known before its payment; `known_at` is when the outcome became known"
+SMALL_TEXT: Final = (
+    f"an amount below {SMALL_AMOUNT} minor units, more than half of all; are they whole units? (`scale` of the mapping)"
+)
+BAD_ROWS_MAX: Final = 1_000
+"""After so many bad rows a history that passes in chunks is read no further."""
 LEAK_AUC: Final = 0.99
 """No honest single number tells fraud that well."""
 LEAK_FRAUDS: Final = 30
@@ -85,14 +93,14 @@ def check_history(
 
     strange = (times < EARLIEST) | (times > now + DAY)
     say(
-        "a time before 2000 or in the future; is its unit right? (`unit`, `timezone` of the mapping)",
+        TIME_TEXT,
         strange,
         lambda r: f"{times[r]} us",
     )
     if not strange.any():  # nonsense is in no order
         earlier = np.r_[False, times[1:] < np.maximum.accumulate(times)[:-1]]
         say(
-            "earlier than a payment before it; sort the history by time",
+            ORDER_TEXT,
             earlier,
             lambda r: f"{moment(int(times[r])):%Y-%m-%d %H:%M:%S}",
         )
@@ -102,14 +110,14 @@ def check_history(
     say("an id that stands before already; a payment is learned from once", twice, lambda r: "repeated id")
     early = (labels == FRAUD) & (known_at < times)
     say(
-        "a fraud known before its payment; `known_at` is when the outcome became known",
+        EARLY_TEXT,
         early,
         lambda r: f"{(times[r] - known_at[r]) / DAY:.1f} days before",
     )
     small = amounts < SMALL_AMOUNT
     if len(amounts) and small.mean() > 0.5:
         say(
-            f"an amount below {SMALL_AMOUNT} minor units, more than half of all; are they whole units? (`scale` of the mapping)",
+            SMALL_TEXT,
             small,
             lambda r: f"{amounts[r]}",
         )
@@ -169,3 +177,46 @@ def refuse_label_columns(read: dict[str, str], label_columns: Sequence[str]) -> 
     ]
     if leaks:
         raise LeakError(leaks)
+
+
+class HistoryChecks:
+    """`check_history` for a history that passes in chunks, without keeping it. Ids that repeat are the engine's to find."""
+
+    def __init__(self, now: int) -> None:
+        self._now = now
+        self._found: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self._latest = EARLIEST
+        self._rows = self._small = 0
+
+    def add(
+        self, times: Instants, amounts: NDArray[np.int64], labels: NDArray[Any], known_at: Instants, first: int
+    ) -> None:
+        """Some rows, the first of them number `first` (from 0). Raises `RefusedHistoryError` after `BAD_ROWS_MAX` bad ones."""
+        strange = (times < EARLIEST) | (times > self._now + DAY)
+        self._say(TIME_TEXT, strange, first, lambda r: f"{times[r]} us")
+        if not strange.any():
+            highest = np.maximum.accumulate(np.r_[self._latest, times])
+            self._say(ORDER_TEXT, times < highest[:-1], first, lambda r: f"{moment(int(times[r])):%Y-%m-%d %H:%M:%S}")
+            self._latest = int(highest[-1])
+        early = (labels == FRAUD) & (known_at < times)
+        self._say(EARLY_TEXT, early, first, lambda r: f"{(times[r] - known_at[r]) / DAY:.1f} days before")
+        self._rows += len(times)
+        self._small += int((amounts < SMALL_AMOUNT).sum())
+        if sum(rows for rows, _ in self._found.values()) > BAD_ROWS_MAX:
+            self.refuse("read no further")
+
+    def _say(self, what: str, bad: NDArray[np.bool_], first: int, sample: Callable[[int], str]) -> None:
+        rows = np.flatnonzero(bad)
+        if not len(rows):
+            return
+        count, samples = self._found.get(what, (0, ()))
+        more = tuple(f"row {first + r + 1}: {sample(r)}" for r in rows[: ROWS_SHOWN - len(samples)].tolist())
+        self._found[what] = count + len(rows), samples + more
+
+    def refuse(self, where: str) -> None:
+        """Raises `RefusedHistoryError` if anything was wrong."""
+        found = [Finding(what, rows, samples) for what, (rows, samples) in self._found.items()]
+        if self._rows and self._small > self._rows / 2:
+            found.append(Finding(SMALL_TEXT, self._small, ()))
+        if found:
+            raise RefusedHistoryError(found, where)
