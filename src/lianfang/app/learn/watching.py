@@ -89,10 +89,11 @@ def watch(job: Job, progress: Callable[[int], None] | None = None) -> Watched:
         for name, column in zip(names, values, strict=True)
     ]
     ordered = tuple(sorted(found, key=lambda one: (_ORDER[one.verdict], -one.psi)))
-    return Watched(*periods, ordered, job.alpha, _filling(job.made, now_at - int(matrix.times.min())))
+    return Watched(*periods, ordered, job.alpha, still_filling(job.made, now_at - int(matrix.times.min())))
 
 
-def _filling(made: Ingredients, past_us: int) -> frozenset[str]:
+def still_filling(made: Ingredients, past_us: int) -> frozenset[str]:
+    """Inputs that read a window longer than the past of so many microseconds."""
     windows = {one.name: one.window_s for one in declare(made.features) if isinstance(one, Windowed)}
     long = {name for name, window_s in windows.items() if window_s * SECOND > past_us}
     long |= {one.name for one in declare(made.features) if isinstance(one, Ratio) and {one.top, one.bottom} & long}
