@@ -23,7 +23,7 @@ def said(*rules: Worth) -> list[tuple[str, str]]:
 
 
 def test_a_rule_that_never_fired_and_one_that_is_no_better_than_chance_are_to_retire() -> None:
-    assert said(worth("silent", 0, 0), worth("chance", 2, 400)) == [("chance", "retire"), ("silent", "retire")]
+    assert said(worth("silent", 0, 0), worth("chance", 2, 800)) == [("chance", "retire"), ("silent", "retire")]
 
 
 def test_a_rule_that_alone_finds_frauds_but_disturbs_many_is_to_be_tightened_and_stands_first() -> None:
