@@ -19,9 +19,11 @@ from lianfang.app.commands import (
     demo,
     journal,
     keys,
+    lake,
     lists,
     models,
     packs,
+    query,
     replay,
     rules,
     schema,
@@ -43,6 +45,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "keys": (keys.issue, keys.rotate, keys.revoke),
     "model": (models.show, models.load, models.unload, models.explain),
     "journal": (journal.verify, journal.export, journal.show),
+    "lake": (lake.build, lake.status),
     "bench": (bench.decide, bench.messages, bench.model, bench.world, bench.accuracy),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
@@ -69,6 +72,7 @@ def build() -> App:
         convert.convert,
         simulate.simulate,
         train.train,
+        query.query,
         schema.schema,
         settings.settings,
     ):
@@ -80,6 +84,7 @@ def build() -> App:
         "keys": _group(app, "keys", "API keys of the running node."),
         "model": _group(app, "model", "Models: look at one, score by one, ask it why."),
         "journal": _group(app, "journal", "Read a decision journal."),
+        "lake": _group(app, "lake", "The journal as Parquet by day: build it, compact it, let old days go."),
         "bench": _group(app, "bench", "Measure."),
     }
     for name, commands in COMMANDS.items():
