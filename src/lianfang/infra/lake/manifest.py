@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -24,6 +25,8 @@ MANIFEST: Final = "lake.json"
 BUILDING: Final = "building.lock"
 READING: Final = "reading.lock"
 PARTIAL: Final = ".partial"
+SORTING: Final = ".sorting-"
+"""Begins the name of a folder in which rows wait to be sorted."""
 DAMAGE_KEPT: Final = 1_000
 """Damage described in the manifest; more is only counted."""
 MANIFEST_BYTES_MAX: Final = 64 << 20
@@ -140,6 +143,8 @@ def reading(lake: Path) -> Iterator[Manifest]:
 def sweep(lake: Path) -> int:
     """Removes files that the manifest does not name; how many. None while somebody reads. For whoever is `building`."""
     removed = 0
+    for left in lake.glob(SORTING + "*"):  # of a compaction that died: only whoever builds makes them
+        shutil.rmtree(left, ignore_errors=True)
     with _locked(lake / READING, fcntl.LOCK_EX | fcntl.LOCK_NB) as got:
         if not got:
             return 0
