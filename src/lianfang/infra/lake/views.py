@@ -28,7 +28,7 @@ COARSE: Final = frozenset({"place.latitude", "place.longitude"})
 """Shown in whole degrees: some 100 km."""
 OPEN: Final = frozenset(
     {
-        "id", "corrects", "currency", "payer.member", "payee.member", "device.os", "device.model", "device.app_version",
+        "id", "corrects", "payer.member", "payee.member", "device.os", "device.model", "device.app_version",
         "place.country", "place.city", "merchant.category", "merchant.country",
     }
 )  # fmt: skip
