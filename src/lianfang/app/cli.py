@@ -46,7 +46,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "model": (models.show, models.load, models.unload, models.explain),
     "journal": (journal.verify, journal.export, journal.show),
     "lake": (lake.build, lake.compact, lake.retain, lake.status),
-    "bench": (bench.decide, bench.messages, bench.model, bench.world, bench.accuracy),
+    "bench": (bench.decide, bench.messages, bench.model, bench.lake, bench.world, bench.accuracy),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
 

@@ -32,7 +32,12 @@ def test_decisions_become_rows_of_their_day(tmp_path: Path) -> None:
     row = rows[5]
     assert row["seq"] == 8, "after a note and one outcome"
     assert row["decided_at"] == row["time"] == datetime(2026, 9, 1, 5, tzinfo=UTC)
-    assert (row["payer.account"], row["payer.name"], row["amount"], row["kind"]) == ("6222-5", "王小明", 105, "transfer")
+    assert (row["payer.account"], row["payer.name"], row["amount"], row["kind"]) == (
+        "6222-5",
+        "王小明",
+        105,
+        "transfer",
+    )
     assert (row["action"], row["reasons"], row["hits"], row["points"]) == ("hold", ["mule"], ["r1"], 50)
     assert row["features"] == [7.5, None]
     assert "可疑" in row["detail"]

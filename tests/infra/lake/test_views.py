@@ -23,7 +23,7 @@ START = datetime(2026, 9, 1, tzinfo=UTC)
 def test_every_text_of_a_payment_is_either_personal_or_said_to_be_open() -> None:
     free = {path for path, field in catalogue().items() if field.type == "text" and not field.choices}
     assert free == PERSONAL | OPEN
-    assert PERSONAL & OPEN == set()
+    assert set() == PERSONAL & OPEN
     assert {path for path, field in catalogue().items() if field.type == "float"} == COARSE
 
 

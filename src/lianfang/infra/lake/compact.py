@@ -65,11 +65,11 @@ def compact(
                 progress(done, len(groups))
             swept = sweep(lake)
         except (OSError, duckdb.Error) as why:
-            raise DependencyError(f"the lake in {lake} cannot be compacted: {' '.join(str(why).split())}", "lake-failed") from why
+            raise DependencyError(
+                f"the lake in {lake} cannot be compacted: {' '.join(str(why).split())}", "lake-failed"
+            ) from why
     old = [part for parts in groups for part in parts]
-    return Compacted(
-        len(groups), len(old), len(made), sum(p.bytes for p in old), sum(p.bytes for p in made), swept
-    )
+    return Compacted(len(groups), len(old), len(made), sum(p.bytes for p in old), sum(p.bytes for p in made), swept)
 
 
 def _several(manifest: Manifest, before: date | None) -> list[list[Part]]:
@@ -87,7 +87,9 @@ def _merge(lake: Path, parts: Sequence[Part]) -> Part:
     written = _write(lake, parts, partial)
     if written != rows:
         partial.unlink()
-        raise EvidenceError(f"the parts of {kind} of {day} have {written} rows, and the manifest says {rows}; look at the disk")
+        raise EvidenceError(
+            f"the parts of {kind} of {day} have {written} rows, and the manifest says {rows}; look at the disk"
+        )
     new = msgspec.structs.replace(new, bytes=settle(partial, lake / new.name))
     had = read_manifest(lake)
     kept = tuple(part for part in had.parts if part not in parts)

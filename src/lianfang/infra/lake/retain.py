@@ -73,4 +73,6 @@ def let_go(lake: Path, journal: Path, cutoff: date) -> tuple[Going, int]:
             write_manifest(lake, msgspec.structs.replace(manifest, parts=kept))
             return found, sweep(lake)
         except OSError as why:
-            raise DependencyError(f"days of the lake in {lake} cannot be removed: {why.strerror or why}", "lake-failed") from why
+            raise DependencyError(
+                f"days of the lake in {lake} cannot be removed: {why.strerror or why}", "lake-failed"
+            ) from why
