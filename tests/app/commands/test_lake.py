@@ -86,6 +86,8 @@ def test_a_query_on_the_screen_and_in_files(node: Path, capsys: pytest.CaptureFi
     base = ["query", "--data", str(node)]
     assert main([*base, "select action, count(*) n from decisions group by all order by n"]) == 0
     assert "hold" in capsys.readouterr().out
+    assert main([*base, "select sum(amount) s, avg(amount) a from decisions", "--json", "-"]) == 0
+    assert said(capsys) == [{"s": 72 * 100 + 36 * 71, "a": 135.5}]
     sql = "select payment_id, time, label from known order by seq"
     assert main([*base, sql, "--as-of", "2026-09-02", "--json", "-"]) == 0
     rows = said(capsys)

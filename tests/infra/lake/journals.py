@@ -68,7 +68,7 @@ class Writing:
         folder.mkdir(parents=True, exist_ok=True)
         self.writer, _ = JournalWriter.open(folder, segment_bytes=SMALL, ahead=0)
         self.number = 0
-        self.at = START
+        self.at: int = START
 
     def note(self) -> None:
         self.writer.append(NOTE, self.at, (b"{}",))

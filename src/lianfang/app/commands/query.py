@@ -58,26 +58,14 @@ def query(
     seconds
         Time the query may take. Without: 60.
     """
-    from lianfang.app.commands.common import instant_of, need_reason
+    from lianfang.app.commands.common import need_reason
     from lianfang.app.lake import entry, files_of
     from lianfang.app.node.clock import WallClock
-    from lianfang.infra.lake import Question, check
-    from lianfang.infra.lake.ask import MEMORY_MB, SECONDS
-    from lianfang.kernel.errors import InputError
+    from lianfang.infra.lake import check
     from lianfang.kernel.instant import Instant
 
-    to_file = csv is not None or parquet is not None
-    for given, option in ((limit, "--limit"), (memory_mb, "--memory-mb"), (seconds, "--seconds")):
-        if given is not None and given <= 0:
-            raise InputError("more than nothing", option)
-    question = Question(
-        sql=sql,
-        as_of=Instant(instant_of(as_of, "--as-of")) if as_of else None,
-        masked=not unmask,
-        limit=limit if limit is not None else None if to_file else ROWS_SHOWN,
-        memory_mb=memory_mb or MEMORY_MB,
-        seconds=seconds or SECONDS,
-    )
+    shown = None if csv is not None or parquet is not None else ROWS_SHOWN
+    question = _question(sql, as_of, limit, memory_mb, seconds, masked=not unmask, shown=shown)
     files = files_of(data)
     if unmask:
         check(sql)
@@ -85,6 +73,35 @@ def query(
         entry(files, "lake.unmask", "lake", why, Instant(WallClock()()), {"sql": sql, "as_of": as_of})
     _answer(files.lake, question, json, csv, parquet)
     return 0
+
+
+def _question(
+    sql: str,
+    as_of: str | None,
+    limit: int | None,
+    memory_mb: int | None,
+    seconds: float | None,
+    *,
+    masked: bool,
+    shown: int | None,
+) -> Question:
+    from lianfang.app.commands.common import instant_of
+    from lianfang.infra.lake import Question
+    from lianfang.infra.lake.ask import MEMORY_MB, SECONDS
+    from lianfang.kernel.errors import InputError
+    from lianfang.kernel.instant import Instant
+
+    for given, option in ((limit, "--limit"), (memory_mb, "--memory-mb"), (seconds, "--seconds")):
+        if given is not None and given <= 0:
+            raise InputError("more than nothing", option)
+    return Question(
+        sql=sql,
+        as_of=Instant(instant_of(as_of, "--as-of")) if as_of else None,
+        masked=masked,
+        limit=limit if limit is not None else shown,
+        memory_mb=memory_mb or MEMORY_MB,
+        seconds=seconds or SECONDS,
+    )
 
 
 def _answer(lake: Path, question: Question, json: Path | None, csv: Path | None, parquet: Path | None) -> None:
@@ -119,7 +136,11 @@ def _cell(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON and people can read: times as text, bytes and decimals too."""
+    """What JSON and people can read: a sum of whole numbers as one, times and bytes as text."""
+    from decimal import Decimal
+
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, dict):
