@@ -102,6 +102,11 @@ def test_describe_shows_the_columns(lake: Path) -> None:
         "select getvariable('x')",
         "select current_setting('memory_limit')",
         "select getenv('HOME')",
+        "select pg_get_viewdef(1)",
+        "select pg_catalog.pg_get_viewdef(1)",
+        "select (1).pg_get_viewdef()",
+        "select 1 as x order by pg_get_viewdef(x)",
+        "select write_log('x')",
         "select (select count(*) from read_csv('/etc/passwd')) from decisions",
         "select * from decisions where payment_id in (select content from read_text('/etc/passwd'))",
         "show all tables",
@@ -173,6 +178,11 @@ def test_unmasked_they_are_as_they_came(lake: Path) -> None:
     (row,) = ask(lake, sql, masked=False)
     assert (row["payer_name"], row["payer_account"]) == ("王小明", "6222-1")
     assert dict(row["attributes"])["note"] == '"call 13800138000"'
+
+
+def test_functions_that_share_a_name_with_the_catalogues_are_not_refused(lake: Path) -> None:
+    (row,) = ask(lake, "select histogram(action) h, current_date is not null d, list_sum([1, 2]) s from decisions")
+    assert dict(row["h"]) == {"allow": 57, "hold": 15}
 
 
 def test_a_limit_is_kept(lake: Path) -> None:
