@@ -27,6 +27,8 @@ DAYS: Final = 30
 FEATURES: Final = 60
 VERSION: Final = "bench00000000000"
 START: Final = instant(datetime(2026, 9, 1, tzinfo=UTC))
+PARTS: Final = 300
+"""Ten a day: enough that compacting has something to do."""
 COMMIT_EVERY: Final = 10_000
 SECONDS: Final = 600
 """For each query: here it is the figure, not the limit, that counts."""
@@ -48,7 +50,7 @@ def measure(folder: Path, rows: int) -> list[Figure]:
     payload = make_journal(journal, rows)
     names = {VERSION: tuple(f"x{i}" for i in range(FEATURES))}
     begun = time.process_time()
-    built = _timed(lambda: build(journal, lake, names))
+    built = _timed(lambda: build(journal, lake, names, part_rows=rows // PARTS))
     worked = time.process_time() - begun
     before = _megabytes(lake)
     parts = len(read_manifest(lake).parts)
@@ -67,6 +69,7 @@ def measure(folder: Path, rows: int) -> list[Figure]:
         Figure("lake_bytes_per_decision", 1e6 * before / rows, "B"),
         Figure("parts", parts, "files"),
         Figure("compact_s", compacted, "s"),
+        Figure("compacted_mb", _megabytes(lake), "MB"),
         Figure("hit_counts_s", hits, "s"),
         Figure("as_of_join_s", joined, "s"),
     ]

@@ -62,10 +62,17 @@ class Built(msgspec.Struct, frozen=True):
     next_seq: int
 
 
-def build(journal: Path, lake: Path, names: Names, progress: Progress = lambda done, of: None) -> Built:
+def build(
+    journal: Path,
+    lake: Path,
+    names: Names,
+    progress: Progress = lambda done, of: None,
+    *,
+    part_rows: int | None = None,
+) -> Built:
     """Takes in what is durable in the journal and not yet in the lake. `names`: those known now, by features' version.
 
-    Raises `DependencyError` while another process changes the lake or the disk refuses, `EvidenceError` if the journal is
+    `part_rows`: rows after which a part ends; without, PART_ROWS. Raises `DependencyError` while another process changes the lake or the disk refuses, `EvidenceError` if the journal is
     not the one the lake was built from. Damage is stepped over, kept in the manifest, and told.
     """
     if not journal.is_dir():
@@ -73,7 +80,7 @@ def build(journal: Path, lake: Path, names: Names, progress: Progress = lambda d
     with building(lake):
         try:
             sweep(lake)
-            return _Building(journal, lake, names, progress).run()
+            return _Building(journal, lake, names, progress, part_rows or PART_ROWS).run()
         except OSError as why:
             raise DependencyError(
                 f"the lake in {lake} cannot be written: {why.strerror or why}", "lake-failed"
@@ -130,7 +137,8 @@ class _Sheet:
 
 
 class _Building:
-    def __init__(self, journal: Path, lake: Path, names: Names, progress: Progress) -> None:
+    def __init__(self, journal: Path, lake: Path, names: Names, progress: Progress, part_rows: int) -> None:
+        self._part_rows = part_rows
         self._journal, self._lake, self._progress = journal, lake, progress
         self._manifest = read_manifest(lake)
         known = {**self._manifest.features, **{version: tuple(of) for version, of in names.items()}}
@@ -156,7 +164,7 @@ class _Building:
                 for record in records:
                     self._take(record)
                     self._last = record
-                if any(sheet.rows >= PART_ROWS for sheet in self._sheets.values()):
+                if any(sheet.rows >= self._part_rows for sheet in self._sheets.values()):
                     self._cut(follower.next_seq)
                 done = follower.next_seq - start
                 self._progress(done, max(durable - start + 1, done))
