@@ -72,8 +72,9 @@ def build(
 ) -> Built:
     """Takes in what is durable in the journal and not yet in the lake. `names`: those known now, by features' version.
 
-    `part_rows`: rows after which a part ends; without, PART_ROWS. Raises `DependencyError` while another process changes the lake or the disk refuses, `EvidenceError` if the journal is
-    not the one the lake was built from. Damage is stepped over, kept in the manifest, and told.
+    `part_rows`: rows after which a part ends; without, PART_ROWS. Damage is stepped over, kept in the manifest, and told.
+    Raises `DependencyError` while another process changes the lake or the disk refuses, `EvidenceError` if the journal is not
+    the one the lake was built from.
     """
     if not journal.is_dir():
         raise DependencyError(f"there is no journal in {journal}", "journal-missing", retryable=False)
