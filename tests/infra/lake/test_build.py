@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -138,25 +137,39 @@ from pathlib import Path
 from lianfang.infra.lake import build
 module = sys.modules["lianfang.infra.lake.build"]
 module.PART_ROWS, module.POLL, module.ROWS_AT_ONCE = 40, 10, 10
-print("begins", flush=True)
+
+def stopping(act):
+    def stops(*given):
+        done = act(*given)
+        print(act.__name__, flush=True)
+        sys.stdin.read(1)
+        return done
+    return stops
+
+for name in ("decisions_table", "settle", "write_manifest"):
+    setattr(module, name, stopping(getattr(module, name)))
 build(Path(sys.argv[1]), Path(sys.argv[2]), {})
 """
 
 
 @pytest.mark.faults
 def test_killed_processes_leave_a_lake_that_the_next_one_completes(tmp_path: Path) -> None:
-    count = journal(tmp_path / "j", days=20)
-    killed = 0
-    for tenths in (1, 2, 4, 8):
+    count = journal(tmp_path / "j", days=8)
+    died_after = []
+    for steps in (1, 2, 3, 4, 6, 11):
         command = [sys.executable, "-c", _BUILD, str(tmp_path / "j"), str(tmp_path / "lake")]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as process:
             assert process.stdout is not None
-            process.stdout.readline()
-            time.sleep(tenths / 20)
-            killed += process.poll() is None
+            assert process.stdin is not None
+            for _ in range(steps - 1):
+                process.stdout.readline()
+                process.stdin.write(b"g")
+                process.stdin.flush()
+            died_after.append(process.stdout.readline().decode().strip())
             os.kill(process.pid, signal.SIGKILL)
+        assert process.returncode == -signal.SIGKILL
+    assert set(died_after) == {"decisions_table", "settle", "write_manifest"}
     build(tmp_path / "j", tmp_path / "lake", {})
-    assert killed >= 1
     assert numbers(rows_of(tmp_path / "lake")) == list(range(count))
 
 
