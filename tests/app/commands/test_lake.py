@@ -15,7 +15,7 @@ from lianfang.infra.journal.files import segment_list, segment_path
 from lianfang.infra.published import RULESET, write_whole
 from lianfang.infra.sql import changes, open_database, sqlite_url
 from lianfang.wire import Feature, RuleSet, write
-from tests.infra.lake.journals import journal, rows_of
+from tests.infra.lake.journals import VERSION, journal, rows_of
 
 RULES = RuleSet(features=(Feature(name="spent", define="sum(amount) of payments by payer.account over 24h"),))
 
@@ -43,8 +43,11 @@ def test_build_compact_and_status(node: Path, capsys: pytest.CaptureFixture[str]
     state = said(capsys)
     assert (state["decisions"], state["outcomes"], state["days"], state["behind"]) == (72, 8, 3, 0)
     assert list(state["feature_versions"].values()) == [1]
+    assert state["unnamed"] == {VERSION: 72}, "the journal's features are not those of the rules in force"
     assert main(["lake", "status", "--data", str(node)]) == 0
-    assert "2026-09-03" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "2026-09-03" in shown
+    assert VERSION in shown
 
 
 def test_damage_is_told_and_is_the_exit_status(node: Path, capsys: pytest.CaptureFixture[str]) -> None:

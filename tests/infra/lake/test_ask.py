@@ -188,6 +188,8 @@ def test_functions_that_share_a_name_with_the_catalogues_are_not_refused(lake: P
 
 def test_a_limit_is_kept(lake: Path) -> None:
     assert len(ask(lake, "select seq from decisions -- all of them", limit=7)) == 7
+    rows = ask(lake, "select payment_id from decisions order by amount desc", limit=2)
+    assert [row["payment_id"] for row in rows] == ["p71", "p70"], "the first of the order that was asked for"
 
 
 def test_too_much_time_and_too_much_memory_are_said(lake: Path) -> None:

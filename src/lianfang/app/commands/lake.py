@@ -213,9 +213,14 @@ def status(*, data: Path | None = None, json: JsonFile = None) -> int:
         found = _state(manifest)
         behind = max((read_mark(files.journal) or 0) - manifest.next_seq + 1, 0)
     found["behind"] = behind
+    found["unnamed"] = _unnamed(files.lake, manifest)
     if str(json) != "-":
         rows = [(f"{_ZH[k]} {k}", f"{v:,}" if type(v) is int else v) for k, v in found.items() if k in _ZH]
         table(f"数据湖 lake in {files.lake}", ("项 what", "值 value"), rows, right=("值 value",))
+        for version, count in found["unnamed"].items():
+            print(
+                f"特征无名 features without names: version {version}, {count:,} decisions; lake build --rules teaches them"
+            )
         for damage in manifest.damage:
             print(f"损坏 damaged: {damage}")
     write_json(json, found)
@@ -233,6 +238,18 @@ _ZH = {
     "behind": "未入湖记录",
     "lost": "读不出的记录",
 }
+
+
+def _unnamed(lake: Path, manifest: Manifest) -> dict[str, int]:
+    """Versions of features whose names nobody taught, and how many decisions have numbers under them."""
+    from lianfang.infra.lake import Question, asked
+
+    if not manifest.of("decisions"):
+        return {}
+    sql = "select features_version v, count(*) n from decisions where len(features) > 0 group by v order by v"
+    with asked(lake, Question(sql)) as reader:
+        rows = reader.read_all().to_pylist()
+    return {row["v"]: row["n"] for row in rows if row["v"] not in manifest.features}
 
 
 def _state(manifest: Manifest) -> dict[str, Any]:
