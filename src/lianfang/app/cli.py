@@ -21,9 +21,11 @@ from lianfang.app.commands import (
     drafts,
     journal,
     keys,
+    lake,
     lists,
     models,
     packs,
+    query,
     replay,
     review,
     rules,
@@ -56,7 +58,16 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         drafts.withdraw,
     ),
     "journal": (journal.verify, journal.export, journal.show),
-    "bench": (bench.decide, bench.messages, bench.model, bench.world, bench.accuracy, bench.backtest),
+    "lake": (lake.build, lake.compact, lake.retain, lake.status),
+    "bench": (
+        bench.decide,
+        bench.messages,
+        bench.model,
+        bench.lake,
+        bench.world,
+        bench.accuracy,
+        bench.backtest,
+    ),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
 
@@ -85,6 +96,7 @@ def build() -> App:
         backtest.backtest,
         review.review,
         watch.watch,
+        query.query,
         schema.schema,
         settings.settings,
     ):
@@ -99,6 +111,7 @@ def build() -> App:
             app, "draft", "Changes of rules or of the model: drafted, approved by another, brought live in stages."
         ),
         "journal": _group(app, "journal", "Read a decision journal."),
+        "lake": _group(app, "lake", "The journal as Parquet by day: build it, compact it, let old days go."),
         "bench": _group(app, "bench", "Measure."),
     }
     for name, commands in COMMANDS.items():

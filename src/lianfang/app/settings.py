@@ -52,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     iso8583_port: Annotated[int, Meta(ge=-1, le=65_535)] = -1
     iso8583_host: str = "127.0.0.1"
     iso8583_connections_max: Annotated[int, Meta(ge=1, le=65_536)] = 64
+    lake_every_s: Annotated[int, Meta(ge=0, le=86_400)] = 300
+    lake_law: str = ""
     decider_cpu: Annotated[int, Meta(ge=-1, le=4_095)] = -1
     two_people: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -92,6 +94,8 @@ HELP: Final = {
     "iso8583_host": "Address that port listens on. Beyond loopback, only inside a network that keeps strangers out.",
     "iso8583_connections_max": "ISO 8583 connections served at once.",
     "two_people": "Rules and models change only by drafts, which another person approves; direct changes are refused.",
+    "lake_every_s": "The desk takes the journal into the lake so often, giving way to all else. 0: never.",
+    "lake_law": "Laws of the retention file that bind this installation, separated by `:`, as `cn_aml`. Empty: 3 years.",
     "decider_cpu": "Pin the decider to this processor. -1: do not.",
     "log_level": "debug, info, warning or error.",
 }

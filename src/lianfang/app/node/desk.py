@@ -30,6 +30,7 @@ from lianfang.app.node import docs_page
 from lianfang.app.node.api_document import node_openapi
 from lianfang.app.node.clock import WallClock, ticks_s
 from lianfang.app.node.files import NodeFiles
+from lianfang.app.node.lake import lake_keeping
 from lianfang.app.node.peer import ask, door_url
 from lianfang.app.settings import Settings
 from lianfang.infra.asgi import AnyRequest, answer, error_handlers
@@ -224,10 +225,13 @@ def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        task = asyncio.create_task(watching()) if watch else None
+        tasks = [asyncio.create_task(watching())] if watch else []
+        if watch and desk.settings.lake_every_s:
+            tasks.append(asyncio.create_task(lake_keeping(desk.settings, desk.files, desk.publisher.trouble)))
         yield
-        if task:
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def count(message: Any, _: Any) -> None:
         if message["type"] == "http.response.start":

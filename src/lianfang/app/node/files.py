@@ -39,6 +39,11 @@ class NodeFiles:
         return self.root / "models"
 
     @property
+    def lake(self) -> Path:
+        """The journal as Parquet by day."""
+        return self.root / "lake"
+
+    @property
     def records(self) -> Path:
         """The desk's SQLite file."""
         return self.root / "records.sqlite"

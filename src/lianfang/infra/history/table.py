@@ -1,4 +1,4 @@
-"""Opens a history: one Parquet or CSV file, or a folder of Parquet files, read a batch at a time."""
+"""Opens a history: one Parquet or CSV file, a folder of Parquet files, or a node's lake, read a batch at a time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from lianfang.infra.history.lake import is_lake, lake_batches, lake_columns, lake_rows
 from lianfang.kernel.errors import DependencyError, InputError
 
 FILES_MAX: Final = 10_000
@@ -28,8 +29,11 @@ class Slice(NamedTuple):
 
 
 def history_files(path: Path) -> list[Path]:
-    """The files of a history in the order they are read: by name. Raises `InputError` where there is none."""
-    if path.is_file():
+    """The files of a history in the order they are read: by name. Raises `InputError` where there is none.
+
+    A lake is one: its manifest says which files are in it, and its rows come by time.
+    """
+    if path.is_file() or is_lake(path):
         return [path]
     if not path.is_dir():
         raise InputError("no such file or folder", str(path))
@@ -43,6 +47,8 @@ def history_files(path: Path) -> list[Path]:
 
 def columns_of(file: Path) -> dict[str, pa.DataType]:
     """Names and types of the columns. CSV columns are all text: guessing would eat the zeros of an account number."""
+    if is_lake(file):
+        return lake_columns(file)
     if _is_parquet(file):
         schema = _open_parquet(file).schema_arrow
         found = list(zip(schema.names, schema.types, strict=True))
@@ -59,7 +65,9 @@ def history_rows(path: Path) -> int:
     """Rows of a history. Parquet knows; CSV is counted, once through."""
     total = 0
     for file in history_files(path):
-        if _is_parquet(file):
+        if is_lake(file):
+            total += lake_rows(file)
+        elif _is_parquet(file):
             total += _open_parquet(file).metadata.num_rows
         else:
             total += sum(part.rows.num_rows for part in slices(file, None, _CSV_BLOCK))
@@ -82,6 +90,9 @@ def slices(file: Path, columns: Sequence[str] | None, batch_rows: int) -> Iterat
 
 
 def _batches(file: Path, columns: Sequence[str] | None, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    if is_lake(file):
+        yield from lake_batches(file, columns, batch_rows)
+        return
     if _is_parquet(file):
         names = None if columns is None else list(columns)
         yield from _open_parquet(file).iter_batches(batch_size=batch_rows, columns=names, use_threads=False)
