@@ -111,7 +111,7 @@ def test_a_small_history_gives_the_figures_computed_by_hand(tmp_path: Path) -> N
     assert items["again"]["alone"]["frauds"] == 0
     assert items["watched (shadow)"]["hits"] == 1
     assert said["set"]["never_fired"] == ["quiet"]
-    assert [week["payments"] for week in said["set"]["weeks"]] == [4, 5]
+    assert [week["payments"] for week in said["set"]["weeks"]] == [4, 4, 1], "weeks begin on Mondays"
     assert said["set"]["weeks"][0]["money_stopped"] == {"CNY": 20_000}
 
 
@@ -166,13 +166,13 @@ def test_features_of_frauds_see_only_what_was_known_then(tmp_path: Path) -> None
 
 def test_the_delay_is_found_from_the_reports_and_asked_for_where_nobody_says(tmp_path: Path) -> None:
     path = write(tmp_path / "h.parquet", ROWS)
-    assert run(path, label_delay=None).delay == 22 * DAY
+    assert run(path, label_delay=None).delay == 16 * DAY
     bare = write(tmp_path / "b.parquet", [{**one, "known_at": None} for one in ROWS])
     table = pq.read_table(bare).drop_columns(["known_at"])
     pq.write_table(table, bare)
     with pytest.raises(InputError, match="--label-delay"):
         run(bare, label_delay=None)
-    assert run(bare).tallies[0].counts[:, 0, 2].sum() == 3
+    assert run(bare).tallies[0].counts[:, 0, 2].sum() == 4, "three days after its payment the fourth is known too"
 
 
 def test_a_history_without_labels_has_hits_and_no_shares(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ CONDITIONS = (
     'kind in ("qr", "crypto")',
     "payee.account in mules and amount > 10",
     'not contains(payee.account, "m")',
-    "payer.account is null or hour(time) < 3",
+    "payer.account is None or hour(time) < 3",
     'number("tenure") < 5',
 )
 rules_drawn = st.lists(
@@ -233,7 +233,7 @@ rules_drawn = st.lists(
 payments_drawn = st.lists(
     st.tuples(
         st.integers(0, 40_000),
-        st.sampled_from([1, 999, 5_000, 20_000]),
+        st.sampled_from([100, 999, 5_000, 20_000]),
         st.sampled_from(["a", "b", None]),
         st.sampled_from(["m", "n"]),
         st.sampled_from(["transfer", "qr"]),
@@ -277,7 +277,7 @@ def test_every_payment_is_judged_as_live(tmp_path: Path, rules: Any, drawn: Any,
     shadow = dict(judged.shadow)
     for place, answer in enumerate(answers):
         said = {one["name"] for one in answer.get("reasons", []) if one["source"] == "rule" and one["name"] != "points"}
-        assert {name for name in fired.get(place, ()) if not name.startswith("list ")} == said
+        assert {name for name in fired.get(place, ()) if not name.startswith(("list ", "unsure "))} == said
         assert list(shadow.get(place, ())) == list(answer.get("shadow", []))
     path = write(tmp_path / "h.parquet", rows)
     outcome = backtest(

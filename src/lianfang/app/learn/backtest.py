@@ -125,6 +125,9 @@ class _Run:
         if not kept.any():
             return
         known = known_labels(labels, known_at, times, self.as_of, self.delay)
+        known[(labels == FRAUD) & (known_at > self.as_of)] = (
+            UNKNOWN  # a fraud not reported yet is no false alarm either
+        )
         currencies = np.array(self._currencies.all(columns["currency"]), np.int32)
         if len(self._currencies) > CURRENCIES_MAX:
             raise InputError(f"more than {CURRENCIES_MAX} currencies in one history", str(self.job.history))
