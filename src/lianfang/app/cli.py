@@ -30,6 +30,7 @@ from lianfang.app.commands import (
     settings,
     simulate,
     train,
+    tune,
 )
 from lianfang.app.commands.common import EXIT_FAILED, EXIT_INPUT
 from lianfang.kernel.errors import AccessError, InputError, LianfangError
@@ -71,6 +72,7 @@ def build() -> App:
         simulate.simulate,
         train.train,
         backtest.backtest,
+        tune.tune,
         schema.schema,
         settings.settings,
     ):

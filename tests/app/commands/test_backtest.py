@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lianfang.app.cli import main
+from lianfang.app.replay import load_rules
 from lianfang.engines.world import WorldConfig, generate
 from lianfang.infra.history import write_history
 
@@ -53,3 +54,24 @@ def test_the_benchmark_runs(tmp_path: Path) -> None:
     assert said["rows"] == 3_000
     assert said["parity_differences"] == 0
     assert min(said[name] for name in ("backtest_s", "peak_mb", "score_us")) > 0
+
+
+def test_a_draft_is_tuned_on_the_earlier_period_and_reported_on_the_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history, rules, out = tmp_path / "h.parquet", tmp_path / "r.toml", tmp_path / "draft.yaml"
+    config = WorldConfig(seed=5, people=400, merchants=40, days=16, scams_per_day=9.0, start=1_750_000_000_000_000)
+    write_history(generate(config), history)
+    low = RULES.format(amount=1_000).replace('"large"', '"any"', 1)
+    rules.write_text(RULES.format(amount=2_000_000) + low, "utf-8")
+    command = ["tune", str(rules), "--on", str(history), "--label-delay", "2d", "--out", str(out)]
+    assert main([*command, "--false-alarms", "0.05", "--json", str(tmp_path / "t.json")]) == 0
+    shown = capsys.readouterr().out
+    assert "take large" in shown
+    said = json.loads((tmp_path / "t.json").read_text())
+    earlier, later = said["tuned_on"], said["reported_on"]
+    assert earlier["period"]["until"] <= later["period"]["from"]
+    assert earlier["set"]["whole"]["money"]["CNY"]["stopped"]["value"] == said["searched"]["money"]
+    assert main(["rules", "check", str(out)]) == 0
+    modes = {rule.id: rule.mode for rule in load_rules([out]).rules}
+    assert modes == {"large": "live", "any": "shadow"}

@@ -55,6 +55,8 @@ class Backtest:
     until: int = FOREVER
     minutes: float = MINUTES_PER_ALERT
     seed: int = 1
+    watch: Callable[[Chunk, NDArray[np.float64]], None] | None = None
+    """Told every chunk that is judged by `rules`, and its scores."""
 
 
 class Outcome(NamedTuple):
@@ -133,7 +135,9 @@ class _Run:
             raise InputError(f"more than {CURRENCIES_MAX} currencies in one history", str(self.job.history))
         chunk = (times, known, amounts, currencies)
         for side, tally, found in zip(self.sides, self.tallies, judged, strict=True):
-            tally.add(_chunk(side, found, kept, *chunk))
+            tally.add(part := _chunk(side, found, kept, *chunk))
+            if self.job.watch is not None and side is self.sides[0]:
+                self.job.watch(part, found.scores[kept])
         if self.comparison is not None:
             self._compare(judged, np.flatnonzero(kept), columns, *chunk)
 
