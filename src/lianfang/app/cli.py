@@ -34,6 +34,7 @@ from lianfang.app.commands import (
     settings,
     simulate,
     train,
+    tune,
     watch,
 )
 from lianfang.app.commands.common import EXIT_FAILED, EXIT_INPUT
@@ -97,6 +98,7 @@ def build() -> App:
         review.review,
         watch.watch,
         query.query,
+        tune.tune,
         schema.schema,
         settings.settings,
     ):

@@ -127,3 +127,18 @@ def test_the_words_of_a_text_are_one_hint() -> None:
     rules = rules_of('amount > 1 and (contains(memo, "甲") or contains(memo, "乙"))', 'contains(memo, "丙")')
     assert [hint.values for hint in rules.screen(amount=True).hints] == [("甲", "乙"), ("丙",)]
     assert [candidates(rules, plain(memo=memo)) for memo in (None, "", "丁乙", "丙甲")] == [[], [], [0], [0, 1]]
+
+
+@given(st.lists(conditions, min_size=1, max_size=4), st.lists(facts(), max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_many_payments_at_once_are_screened_as_each_alone(texts: Sequence[str], known: list[Facts]) -> None:
+    screen = rules_of(*texts).screen(amount=True)
+    bits = [sum(int(tagged(hint, one)) << i for i, hint in enumerate(screen.hints)) for one in known]
+    ends, rules = screen.rows(
+        np.array([values(one) for one in known], np.float64).reshape(len(known), len(FEATURES)),
+        np.array([one.row["amount"] for one in known], np.float64),
+        np.array([bool(one.listed) for one in known], np.bool_),
+        np.array(bits, np.int64),
+    )
+    found = np.split(rules, ends[:-1]) if known else []
+    assert [part.tolist() for part in found] == [candidates(rules_of(*texts), one) for one in known]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lianfang.kernel.instant import DAY
 from lianfang.services.learn.checks import (
+    HistoryChecks,
     LeakError,
     RefusedHistoryError,
     check_history,
@@ -119,3 +122,28 @@ def test_a_field_read_from_the_label_is_refused() -> None:
     with pytest.raises(LeakError, match="hint"):
         refuse_label_columns({"amount": "AMT", "attributes.hint": "IS_FRAUD"}, ("IS_FRAUD", "KNOWN"))
     refuse_label_columns({"amount": "AMT"}, ("IS_FRAUD",))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-3, 40), st.sampled_from([5, 5_000]), st.integers(-1, 1), st.integers(-2, 9)), min_size=1
+    )
+)
+@settings(max_examples=80, deadline=None)
+def test_a_history_in_chunks_is_found_as_bad_as_in_one_piece(drawn: list[tuple[int, int, int, int]]) -> None:
+    times, amounts, labels, after = (np.array(one, np.int64) for one in zip(*drawn, strict=True))
+    times = 1_600_000_000_000_000 + times * DAY
+    known = times + after * DAY
+    now = 1_700_000_000_000_000
+    whole = check_history(np.arange(len(times)).astype(np.uint64), times, amounts, labels, known, now)
+    chunks = HistoryChecks(now)
+    for start in range(0, len(times), 3):
+        cut = slice(start, start + 3)
+        chunks.add(times[cut], amounts[cut], labels[cut], known[cut], start)
+    try:
+        chunks.refuse("h")
+        found: dict[str, int] = {}
+    except RefusedHistoryError as why:
+        found = {one.what: one.rows for one in why.findings}
+    wanted = {one.what: one.rows for one in whole if "no label" not in one.what}  # a backtest may do without labels
+    assert found == wanted

@@ -55,6 +55,8 @@ class Backtest:
     until: int = FOREVER
     minutes: float = MINUTES_PER_ALERT
     seed: int = 1
+    watch: Callable[[Chunk, NDArray[np.float64]], None] | None = None
+    """Told every chunk that is judged by `rules`, and its scores."""
 
 
 class Outcome(NamedTuple):
@@ -125,12 +127,17 @@ class _Run:
         if not kept.any():
             return
         known = known_labels(labels, known_at, times, self.as_of, self.delay)
+        known[(labels == FRAUD) & (known_at > self.as_of)] = (
+            UNKNOWN  # a fraud not reported yet is no false alarm either
+        )
         currencies = np.array(self._currencies.all(columns["currency"]), np.int32)
         if len(self._currencies) > CURRENCIES_MAX:
             raise InputError(f"more than {CURRENCIES_MAX} currencies in one history", str(self.job.history))
         chunk = (times, known, amounts, currencies)
         for side, tally, found in zip(self.sides, self.tallies, judged, strict=True):
-            tally.add(_chunk(side, found, kept, *chunk))
+            tally.add(part := _chunk(side, found, kept, *chunk))
+            if self.job.watch is not None and side is self.sides[0]:
+                self.job.watch(part, found.scores[kept])
         if self.comparison is not None:
             self._compare(judged, np.flatnonzero(kept), columns, *chunk)
 
