@@ -21,6 +21,7 @@ def tune(
     out: Path,
     false_alarms: float = 0.003,
     challenges: float = 0.01,
+    challenge_worth: float = 0.5,
     split: str | None = None,
     mapping: Path | None = None,
     model: Path | None = None,
@@ -45,6 +46,8 @@ def tune(
         The most genuine payments that may be held or blocked, as a share of genuine payments.
     challenges
         The most payments that may be challenged, as a share of all.
+    challenge_worth
+        What a challenge of a fraud counts for, of a stop: how often you think that it stops one. An assumption of yours.
     split
         Tuned before, reported from here on. `2018-07-25`, or a time with its zone. Without: after two thirds of the history.
     mapping
@@ -66,8 +69,8 @@ def tune(
     from lianfang.kernel.errors import InputError
     from lianfang.services.learn.tuning import Limits
 
-    if not (0 <= false_alarms <= 1 and 0 <= challenges <= 1):
-        raise InputError("limits are shares between 0 and 1", "--false-alarms, --challenges")
+    if not all(0 <= share <= 1 for share in (false_alarms, challenges, challenge_worth)):
+        raise InputError("limits are shares between 0 and 1", "--false-alarms, --challenges, --challenge-worth")
     if out.suffix not in (".yaml", ".yml"):
         raise InputError("the draft is a .yaml file", "--out")
     said = {"label_delay": label_delay, "since": since, "until": until, "minutes": 6.0, "seed": 1}
@@ -76,7 +79,10 @@ def tune(
         tasks = {step: bar.add_task(step, total=None) for step in ("look", "earlier", "later")}
         at = instant_of(split, "--split") if split else None
         found = run(
-            job, Limits(false_alarms, challenges), at, lambda step, rows: bar.update(tasks[step], completed=rows)
+            job,
+            Limits(false_alarms, challenges, challenge_worth),
+            at,
+            lambda step, rows: bar.update(tasks[step], completed=rows),
         )
     _write(found, out)
     _show(found)
