@@ -10,7 +10,9 @@ from cyclopts import Parameter
 from lianfang.app.commands.common import JsonFile
 
 if TYPE_CHECKING:
+    from lianfang.app.learn.backtest import Backtest
     from lianfang.app.learn.tune import Tuned
+    from lianfang.services.learn.tuning import Limits
 
 
 def tune(
@@ -21,6 +23,7 @@ def tune(
     out: Path,
     false_alarms: float = 0.003,
     challenges: float = 0.01,
+    challenge_worth: float = 0.5,
     split: str | None = None,
     mapping: Path | None = None,
     model: Path | None = None,
@@ -45,6 +48,8 @@ def tune(
         The most genuine payments that may be held or blocked, as a share of genuine payments.
     challenges
         The most payments that may be challenged, as a share of all.
+    challenge_worth
+        What a challenge of a fraud counts for, of a stop: how often you think that it stops one. An assumption of yours.
     split
         Tuned before, reported from here on. `2018-07-25`, or a time with its zone. Without: after two thirds of the history.
     mapping
@@ -61,28 +66,37 @@ def tune(
         Also write steps and figures of both periods as JSON to this file.
     """
     from lianfang.app.commands.backtest import job_of
-    from lianfang.app.commands.common import instant_of, progress, write_json
-    from lianfang.app.learn.tune import run
+    from lianfang.app.commands.common import write_json
     from lianfang.kernel.errors import InputError
     from lianfang.services.learn.tuning import Limits
 
-    if not (0 <= false_alarms <= 1 and 0 <= challenges <= 1):
-        raise InputError("limits are shares between 0 and 1", "--false-alarms, --challenges")
+    if not all(0 <= share <= 1 for share in (false_alarms, challenges, challenge_worth)):
+        raise InputError("limits are shares between 0 and 1", "--false-alarms, --challenges, --challenge-worth")
     if out.suffix not in (".yaml", ".yml"):
         raise InputError("the draft is a .yaml file", "--out")
     said = {"label_delay": label_delay, "since": since, "until": until, "minutes": 6.0, "seed": 1}
     job = job_of(rules, on, None, mapping, model, None, **said)
-    with progress() as bar:
-        tasks = {step: bar.add_task(step, total=None) for step in ("look", "earlier", "later")}
-        at = instant_of(split, "--split") if split else None
-        found = run(
-            job, Limits(false_alarms, challenges), at, lambda step, rows: bar.update(tasks[step], completed=rows)
-        )
+    found = _run(job, Limits(false_alarms, challenges, challenge_worth), split)
     _write(found, out)
     _show(found)
     print(f"draft written to {out}: look at it, backtest it, then have a second person approve it")
     write_json(json, as_json(found))
     return 0
+
+
+def _run(job: Backtest, limits: Limits, split: str | None) -> Tuned:
+    from lianfang.app.commands.common import instant_of, progress
+    from lianfang.app.learn.tune import run
+
+    with progress() as bar:
+        tasks = {step: bar.add_task(step, total=None) for step in ("look", "earlier", "later")}
+        at = instant_of(split, "--split") if split else None
+        return run(
+            job,
+            limits,
+            at,
+            lambda step, rows: bar.update(tasks[step], completed=rows),
+        )
 
 
 def as_json(found: Tuned) -> dict[str, Any]:

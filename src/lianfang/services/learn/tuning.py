@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 PLACES: Final = 24
 """Places that a threshold is tried at, by quantiles of what it is compared with."""
 ROUNDS_MAX: Final = 6
+NAMES: Final = ("challenge", "hold", "block")
 STARTS: Final = 8
 """Sums of points, about so many, from which a payment is held when a search begins."""
 
@@ -57,12 +58,25 @@ class Limits(NamedTuple):
     """Of genuine payments, held or blocked."""
     challenges: float
     """Of all payments, challenged."""
+    challenge_worth: float = 0.5
+    """What a challenge of a fraud counts for, of a stop: how often it is thought to stop one. An assumption."""
+
+    def used(self, found: Reach) -> float:
+        """How much of the limits is used up, each a whole."""
+        return found.false_alarms / max(self.false_alarms, 1e-9) + found.challenges / max(self.challenges, 1e-9)
+
+    def worth(self, found: Reach) -> float:
+        """What is maximised."""
+        return found.money + self.challenge_worth * found.challenged
 
 
 class Reach(NamedTuple):
     """What a choice does to a period."""
 
     money: float
+    """Of fraud held or blocked."""
+    challenged: float
+    """Of fraud challenged."""
     false_alarms: float
     challenges: float
 
@@ -88,6 +102,7 @@ def reach(seen: Seen, rules: Rules, choice: Choice) -> Reach:
     stopped, asked = actions >= 2, actions == 1
     return Reach(
         float(seen.fraud_money[stopped].sum()),
+        float(seen.fraud_money[asked].sum()),
         float(seen.genuine[stopped].sum() / max(seen.genuine.sum(), 1)),
         float(seen.payments[asked].sum() / max(seen.payments.sum(), 1)),
     )
@@ -105,7 +120,7 @@ def tune(seen: Seen, rules: Rules, start: Choice, limits: Limits) -> tuple[Choic
         challenge, _, block = start.points
         points = (min(challenge, hold), hold, max(block, hold))
         found = _from(seen, rules, start._replace(points=points), limits)
-        if best is None or reach(seen, rules, found[0]).money > reach(seen, rules, best[0]).money:
+        if best is None or limits.worth(reach(seen, rules, found[0])) > limits.worth(reach(seen, rules, best[0])):
             best = found
     assert best is not None
     return best
@@ -122,16 +137,16 @@ def _from(seen: Seen, rules: Rules, start: Choice, limits: Limits) -> tuple[Choi
     steps = [f"hold from {start.points[1]} points"]
     choice = start._replace(kept=np.zeros(len(start.kept), np.bool_), scores=(np.inf, np.inf, np.inf))
     for _ in range(ROUNDS_MAX):
-        before = reach(seen, rules, choice).money
+        before = limits.worth(reach(seen, rules, choice))
         choice = _take(seen, rules, choice, start.kept, limits, steps)
         choice = _move(seen, rules, choice, limits, steps)
-        if reach(seen, rules, choice).money <= before:
+        if limits.worth(reach(seen, rules, choice)) <= before:
             break
     return choice, steps
 
 
 def _take(seen: Seen, rules: Rules, choice: Choice, may: NDArray[np.bool_], limits: Limits, steps: list[str]) -> Choice:
-    """Rules, greedily: the most money for each share of genuine payments, as long as the limits hold."""
+    """Rules, greedily: the most money for each share of the limits used up, as long as they hold."""
     now = reach(seen, rules, choice)
     while True:
         best: tuple[float, Choice, Reach, int] | None = None
@@ -140,16 +155,16 @@ def _take(seen: Seen, rules: Rules, choice: Choice, may: NDArray[np.bool_], limi
             kept[rule] = True
             one = choice._replace(kept=kept)
             found = reach(seen, rules, one)
-            gain = found.money - now.money
+            gain = limits.worth(found) - limits.worth(now)
             if gain <= 0 or not within(found, limits):
                 continue
-            worth = gain / max(found.false_alarms - now.false_alarms, 1e-9)
+            worth = gain / max(limits.used(found) - limits.used(now), 1e-9)
             if best is None or worth > best[0]:
                 best = worth, one, found, rule
         if best is None:
             return choice
         _, choice, now, rule = best
-        steps.append(f"take rule {rule}: money {now.money:.0f}, false alarms {now.false_alarms:.5f}")
+        steps.append(f"take rule {rule}: {_said(now)}")
 
 
 def _move(seen: Seen, rules: Rules, choice: Choice, limits: Limits, steps: list[str]) -> Choice:
@@ -161,18 +176,23 @@ def _move(seen: Seen, rules: Rules, choice: Choice, limits: Limits, steps: list[
             now = reach(seen, rules, choice)
             for place in places:
                 values = list(getattr(choice, field))
-                values[at] = place
-                if sorted(values) != values:
-                    continue
+                values = [min(v, place) for v in values[:at]] + [place] + [max(v, place) for v in values[at + 1 :]]
                 moved: Any = {field: tuple(values)}
                 one = choice._replace(**moved)
                 found = reach(seen, rules, one)
-                if within(found, limits) and found.money > now.money:
+                if within(found, limits) and limits.worth(found) > limits.worth(now):
                     choice, now = one, found
                     steps.append(
                         f"{field}[{at}] at {place}: money {now.money:.0f}, false alarms {now.false_alarms:.5f}"
                     )
     return choice
+
+
+def _said(found: Reach) -> str:
+    return (
+        f"stopped {found.money:.0f}, challenged {found.challenged:.0f}, false alarms {found.false_alarms:.3%}, "
+        f"challenges {found.challenges:.3%}"
+    )
 
 
 def _places(values: NDArray[Any], *, whole: bool) -> list[Any]:
