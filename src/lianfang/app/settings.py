@@ -93,10 +93,10 @@ HELP: Final = {
     "iso8583_port": "Port for ISO 8583 over TCP. -1: closed. 0: any free one. It knows no keys and serves whoever reaches it.",
     "iso8583_host": "Address that port listens on. Beyond loopback, only inside a network that keeps strangers out.",
     "iso8583_connections_max": "ISO 8583 connections served at once.",
-    "two_people": "Rules and models change only by drafts, which another person approves; direct changes are refused.",
     "lake_every_s": "The desk takes the journal into the lake so often, giving way to all else. 0: never.",
     "lake_law": "Laws of the retention file that bind this installation, separated by `:`, as `cn_aml`. Empty: 3 years.",
     "decider_cpu": "Pin the decider to this processor. -1: do not.",
+    "two_people": "Rules and models change only by drafts, which another person approves; direct changes are refused.",
     "log_level": "debug, info, warning or error.",
 }
 
