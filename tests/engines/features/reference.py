@@ -70,6 +70,9 @@ class Reference:
             if e.at >= oldest:
                 kept = [*kept[-self.events_max + 1 :], e] if d.exact else [*kept, e]
                 kept.sort(key=lambda k: k.at)
+        if d.aggregate == "distinct" and not d.exact and newest is not None:
+            # Values are forgotten when they are read, not only when one is counted: a fraud learnt later makes the key newer.
+            kept = [k for k in kept if k.at // width * width >= newest - retain]
         if d.exact:
             return [e for e in kept if now.at - d.window_s * SECOND <= e.at < now.at]
         edge = (now.at - d.window_s * SECOND) // width * width

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lianfang.engines.expr import Environment, check, compile_predicates
-from lianfang.engines.features import Declared, FeatureState, Plan, compile_plan, declare, feed
+from lianfang.engines.features import Declared, FeatureState, Plan, Windowed, compile_plan, declare, feed
 from lianfang.engines.features import memory as m
 from lianfang.engines.features import plan as plan_module
 from lianfang.engines.features.layout import RING_WORDS
@@ -155,7 +155,8 @@ def test_a_growing_index_changes_no_number(texts: list[str], seed: int) -> None:
         event = Event(START + i * SECOND, {**dict.fromkeys(LAYOUT), **values, "amount": i, "kind": "qr"})
         assert same(calm.observe(event), live.observe(event))
         grown += len(live.state.old_index) > 0
-    assert grown > 0
+    counts_payments = any(isinstance(one, Windowed) and one.source == "payments" for one in declared)
+    assert grown > 0 or not counts_payments
     assert (live.state.keys, live.state.counters["full"]) == (calm.state.keys, 0)
 
 
