@@ -109,7 +109,7 @@ class Rule(Part, frozen=True, kw_only=True):
     mode: Mode = "live"
     share: Annotated[float, Meta(ge=0, le=1)] = 1.0
     """Share of traffic it applies to, by a stable bucket of the payer's account (else of the payment's id)."""
-    share_from: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    share_from: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """Where its share begins: 0.2 and `share` 1 are the four fifths that another rule's first fifth leaves over."""
     share_key: RuleId | None = None
     """The rule whose buckets are drawn, so that two rules can divide the traffic. Without: its own."""
