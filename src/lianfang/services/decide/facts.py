@@ -173,7 +173,7 @@ def _value(path: str) -> str:
 
 
 def _microseconds(at: datetime) -> int:
-    # A float holds microseconds exactly until the year 2255.
+    # A float of seconds tells every microsecond until the year 2242.
     return round(at.timestamp() * 1_000_000)
 
 
