@@ -34,9 +34,8 @@ def test_a_row_holds_the_fields_in_the_order_asked_for(one: Payment, layout: lis
     for path, value in zip(layout, flattener(layout)(one), strict=True):
         expected = walked(one, path)
         if catalogue()[path].type == "time" and expected is not None:
-            if 1700 < expected.year < 2242:
-                assert value == instant(expected)
             assert isinstance(value, int)
+            assert value == instant(expected)
         else:
             assert value == expected
 

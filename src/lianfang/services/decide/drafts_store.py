@@ -17,6 +17,7 @@ from lianfang.kernel.instant import Instant
 from lianfang.services.decide import store
 from lianfang.services.decide.drafts import (
     ACTIVE,
+    NEXT,
     Before,
     Change,
     Draft,
@@ -228,4 +229,4 @@ def _draft(row: Any) -> Draft:
 
 def held_by(drafts: Sequence[Draft], rule_id: str) -> Draft | None:
     """The draft on its way that holds a rule, so that nobody changes it beside."""
-    return next((d for d in drafts if d.state in ACTIVE and rule_id.removesuffix(".next") in d.change.ids), None)
+    return next((d for d in drafts if d.state in ACTIVE and rule_id.removesuffix(NEXT) in d.change.ids), None)

@@ -173,8 +173,8 @@ def _value(path: str) -> str:
 
 
 def _microseconds(at: datetime) -> int:
-    # A float of seconds tells every microsecond until the year 2242.
-    return round(at.timestamp() * 1_000_000)
+    # Whole seconds from the float, microseconds from the time itself: exact in every year.
+    return round(at.timestamp() - at.microsecond * 1e-6) * 1_000_000 + at.microsecond
 
 
 def _attribute_text(attributes: dict[str, Any], name: str) -> str | None:
