@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_EXTRAS := $(VENV)/.ready-extras
+WEB := web/package-lock.json web/build.mjs web/icon.svg $(wildcard web/js/*.js web/css/*.css)
+PAGES := src/lianfang/console/static/manifest.json
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix web
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -23,13 +26,19 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
+# The console's scripts and styles: from the npm registry, by a Node.js that came as a Python package.
+$(PAGES): $(READY) $(WEB)
+	@$(NPM) ci --omit=dev --loglevel=error
+	@$(BIN)/node web/build.mjs
+
 # Spark and CatBoost are large and optional: only the tests install them.
-$(READY_EXTRAS): $(READY) requirements.extras.lock
-	@echo "Setting up what only the tests need: Spark and CatBoost (once; a minute or two) ..."
+$(READY_EXTRAS): $(PAGES) requirements.extras.lock
+	@echo "Setting up what only the tests need: Spark, CatBoost, axe and Lighthouse (once; a minute or two) ..."
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.extras.lock
+	@$(NPM) ci --loglevel=error
 	@touch $(READY_EXTRAS)
 
-run: $(READY)
+run: $(PAGES)
 	@$(BIN)/lianfang demo
 
 test: $(READY_EXTRAS)
@@ -42,7 +51,7 @@ check: $(READY)
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m docs.generate --check
 
-bench: $(READY)
+bench: $(PAGES)
 	@$(BIN)/lianfang bench decide --json build/bench-decide.json
 
 docs: $(READY)
@@ -58,4 +67,4 @@ lock:
 		-o requirements.extras.lock
 
 clean:
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build web/node_modules src/lianfang/console/static .mypy_cache .ruff_cache .pytest_cache

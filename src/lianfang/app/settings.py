@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snapshot_every_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
     snapshot_every_records: Annotated[int, Meta(ge=1_000, le=1 << 30)] = 1_000_000
     connections_max: Annotated[int, Meta(ge=1, le=65_536)] = 4_096
+    node_name: Annotated[str, Meta(max_length=40)] = ""
+    timezone: str = "Asia/Shanghai"
     messages_timezone: str = "UTC"
     iso8583_port: Annotated[int, Meta(ge=-1, le=65_535)] = -1
     iso8583_host: str = "127.0.0.1"
@@ -60,12 +62,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def zone(self) -> ZoneInfo:
         """`messages_timezone` as a zone. Raises `InputError` for one that this machine does not know."""
-        try:
-            return ZoneInfo(self.messages_timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as why:
-            raise InputError(
-                f"messages_timezone = {self.messages_timezone!r} is not a time zone of this machine"
-            ) from why
+        return _zone("messages_timezone", self.messages_timezone)
+
+
+def _zone(setting: str, name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as why:
+        raise InputError(f"{setting} = {name!r} is not a time zone of this machine") from why
 
 
 HELP: Final = {
@@ -89,6 +93,8 @@ HELP: Final = {
     "snapshot_every_s": "Feature state is written to disk so often ...",
     "snapshot_every_records": "... and after so many payments, whichever comes first. Bounds the time of a restart.",
     "connections_max": "Connections the decider serves at once.",
+    "node_name": "What this installation is called on its pages. Empty: its address.",
+    "timezone": "IANA zone of the times that people read in the console.",
     "messages_timezone": "IANA zone of times in ISO 20022 messages without an offset, and of local times in ISO 8583.",
     "iso8583_port": "Port for ISO 8583 over TCP. -1: closed. 0: any free one. It knows no keys and serves whoever reaches it.",
     "iso8583_host": "Address that port listens on. Beyond loopback, only inside a network that keeps strangers out.",
@@ -119,6 +125,7 @@ def load(
         raise InputError(f"a setting is wrong: {why}") from why
     if bool(settings.tls_cert) != bool(settings.tls_key):
         raise InputError("tls_cert and tls_key go together")
+    _zone("timezone", settings.timezone)
     return settings
 
 

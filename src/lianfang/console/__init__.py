@@ -1,1 +1,1 @@
-"""The pages people look at. Empty until the console is built; the API page is served by the desk."""
+"""The pages people look at: rendered here, made of the parts in `templates/parts`, in Chinese and English."""

@@ -292,7 +292,7 @@ def test_one_document_shows_both_doors(client: TestClient[Litestar], desk: Desk)
 
 
 def test_the_page_asks_no_other_origin_for_anything(client: TestClient[Litestar]) -> None:
-    assert client.get("/", follow_redirects=False).headers["location"] == "/docs"
+    assert client.get("/", follow_redirects=False).headers["location"] == "/console"
     page = client.get("/docs")
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "http" not in page.headers["content-security-policy"]

@@ -20,6 +20,7 @@ import uvloop
 from litestar import Litestar, Response, get
 from litestar.config.app import AppConfig
 from litestar.datastructures import State
+from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -31,8 +32,11 @@ from lianfang.app.node.api_document import node_openapi
 from lianfang.app.node.clock import WallClock, ticks_s
 from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.lake import lake_keeping
+from lianfang.app.node.pages import Pages
 from lianfang.app.node.peer import ask, door_url
 from lianfang.app.settings import Settings
+from lianfang.console.failing import handlers as console_failures
+from lianfang.console.router import console_router
 from lianfang.infra.asgi import AnyRequest, answer, error_handlers
 from lianfang.infra.models import read_model
 from lianfang.infra.sql import Database, open_database, sqlite_url
@@ -46,7 +50,7 @@ from lianfang.services.decide.book import version_of
 from lianfang.services.decide.models import Role, fit, known_models, put_model
 from lianfang.services.decide.publisher import Publisher
 from lianfang.services.decide.rulefiles import RuleFiles
-from lianfang.services.identity import SCOPES, ApiKey, KeyRing, issue
+from lianfang.services.identity import SCOPES, ApiKey, KeyRing, issue, people_store
 from lianfang.services.identity import routes as identity_routes
 from lianfang.services.identity import store as identity_store
 
@@ -78,6 +82,8 @@ class Desk:
         self.database: Database = open_database(sqlite_url(self.files.records))
         decide_store.prepare(self.database)
         identity_store.prepare(self.database)
+        people_store.prepare(self.database)
+        self.pages = Pages(settings, self.files, self.database, self.decider_url, Instant(self.wall()))
         self.ring = KeyRing((), self.wall, ticks_s)
         self.publisher = Publisher(
             self.database,
@@ -91,7 +97,7 @@ class Desk:
         self.answers: Counter[int] = Counter()
 
     def _keys(self, connection: Any) -> Sequence[ApiKey]:
-        return identity_store.keys_in_force(connection, Instant(self.wall()))
+        return (*identity_store.keys_in_force(connection, Instant(self.wall())), self.pages.key)
 
     def start(self) -> None:
         """Publish everything. Raises `LianfangError` if the rules, or a model of the settings, are not fit to start with."""
@@ -211,6 +217,12 @@ ROUTES: Final = (
 )  # fmt: skip
 
 
+def _not_found_where_looked(request: AnyRequest, why: HTTPException) -> Any:
+    """What no route takes fails as its neighbours do: a page in the console, a problem everywhere else."""
+    handlers = console_failures() if request.url.path.startswith("/console") else error_handlers()
+    return handlers[HTTPException](request, why)
+
+
 def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
     """The desk's HTTP. `watch`: look for changed files and records while it serves."""
 
@@ -254,12 +266,13 @@ def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
             "decider_url": desk.decider_url,
             "tls_cert": desk.settings.tls_cert,
             "two_people": desk.settings.two_people,
+            "console": desk.pages.console(),
         }, deep_copy=False)  # fmt: skip
         return config
 
     app = Litestar(
-        list(ROUTES),
-        exception_handlers=error_handlers(),
+        [*ROUTES, console_router()],
+        exception_handlers={**error_handlers(), HTTPException: _not_found_where_looked},
         request_max_body_size=limits.BODY_BYTES_MAX,
         openapi_config=OpenAPIConfig("Lianfang desk", __version__, path="/-/litestar", render_plugins=[]),
         lifespan=[lifespan],

@@ -60,7 +60,7 @@ def _file(content: bytes, kind: str) -> Response[bytes]:
 
 @get("/", include_in_schema=False)
 async def home() -> Redirect:
-    return Redirect("/docs")
+    return Redirect("/console")
 
 
 @get("/docs", include_in_schema=False)

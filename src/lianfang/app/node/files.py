@@ -49,6 +49,11 @@ class NodeFiles:
         return self.root / "records.sqlite"
 
     @property
+    def first_code(self) -> Path:
+        """The one-time code of the console's first set-up."""
+        return self.root / "first.code"
+
+    @property
     def running(self) -> Path:
         """Ports and process ids of the node that runs here."""
         return self.root / "running.json"

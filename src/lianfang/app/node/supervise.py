@@ -60,6 +60,8 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     started_at: int
     first_key: str | None = None
     """The text of the key made at the first start; only in `Node.running`, never in the file."""
+    setup_code: str | None = None
+    """The code of the console's first set-up, while nobody can sign in; never in the file."""
 
 
 class Child:
@@ -206,6 +208,7 @@ class Node:
         self._lock = -1
         self._features: Any = None
         self._first_key: str | None = None
+        self._setup_code: str | None = None
         self._started_at = 0
         self._mark = 0
 
@@ -271,6 +274,7 @@ class Node:
         desk = Desk(self.settings)
         try:
             self._first_key = desk.first_key()
+            self._setup_code = desk.pages.setup_code()
             desk.start()
         finally:
             desk.close()
@@ -295,8 +299,9 @@ class Node:
             desk_pid=self._desk.pid,
             started_at=self._started_at,
             first_key=self._first_key,
+            setup_code=self._setup_code,
         )
-        known = msgspec.structs.replace(self.running, first_key=None)
+        known = msgspec.structs.replace(self.running, first_key=None, setup_code=None)
         write_whole(self.files.running, msgspec.json.encode(known) + b"\n", 0o600)
 
     def _published_features(self) -> Any:
@@ -376,6 +381,10 @@ def serve(
 
 def _say(running: Running) -> None:
     print(f"decider  {running.decider}\ndesk     {running.desk}/docs", flush=True)
+    if running.setup_code:
+        print(f"console  {running.desk}/console/setup#{running.setup_code}   (the first account; also in first.code)")
+    else:
+        print(f"console  {running.desk}/console", flush=True)
     if running.first_key:
         print(f"key      {running.first_key}   (shown this once; also in first.key, only readable by you)", flush=True)
 

@@ -72,11 +72,25 @@ def record(
     return int(done.inserted_primary_key[0])  # type: ignore[index]
 
 
-def changes(connection: sa.Connection, *, before: int | None = None, limit: int = 100) -> list[Change]:
-    """The newest first, those before the number `before`."""
+def changes(
+    connection: sa.Connection,
+    *,
+    before: int | None = None,
+    limit: int = 100,
+    who: str = "",
+    act: str = "",
+    what: str = "",
+) -> list[Change]:
+    """The newest first, those before the number `before`. `who`, `what`: exactly; `act`: how it begins, as `rule`."""
     query = sa.select(changes_table).order_by(changes_table.c.id.desc()).limit(min(limit, PAGE_MAX))
     if before is not None:
         query = query.where(changes_table.c.id < before)
+    if who:
+        query = query.where(changes_table.c.who == who)
+    if what:
+        query = query.where(changes_table.c.what == what)
+    if act:
+        query = query.where(changes_table.c.act.startswith(act, autoescape=True))
     return [
         Change(
             id=r.id, at=r.at, who=r.who, act=r.act, what=r.what, reason=r.reason, detail=msgspec.json.decode(r.detail)

@@ -1,0 +1,66 @@
+"""What the console is told of its node, and how the desk speaks to the decider for a person who is signed in."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from lianfang.app.node.files import NodeFiles
+from lianfang.app.node.peer import ask
+from lianfang.app.settings import Settings
+from lianfang.console.installation import Console, Said
+from lianfang.infra.published import write_whole
+from lianfang.infra.sql import Database
+from lianfang.kernel.instant import Instant
+from lianfang.services.identity import people_store
+from lianfang.services.identity.keys import issue
+
+ASK_S: Final = 5.0
+CODE_BYTES: Final = 9
+
+
+class Pages:
+    """The console's side of the desk. Its key to the decider lives in memory alone, and changes with every start."""
+
+    def __init__(
+        self, settings: Settings, files: NodeFiles, database: Database, decider_url: Callable[[], str], at: Instant
+    ) -> None:
+        self._settings = settings
+        self._files = files
+        self._database = database
+        self._decider_url = decider_url
+        issued = issue(("decide", "read", "outcomes"), at, secrets.token_bytes, note="the console of this node")
+        self.key = issued.key
+        self._bearer = f"Bearer {issued.text}"
+
+    def console(self) -> Console:
+        """What pages need to know."""
+        return Console(
+            node=self._settings.node_name or self._settings.host,
+            zone=ZoneInfo(self._settings.timezone),
+            secure=bool(self._settings.tls_cert),
+            ask_decider=self._ask,
+            setup_code=self.setup_code,
+        )
+
+    def _ask(self, method: str, target: str, body: bytes = b"") -> Said:
+        headers = {"Authorization": self._bearer, "Content-Type": "application/json"}
+        said = ask(self._decider_url(), method, target, headers, body, self._settings.tls_cert, ASK_S)
+        return Said(said.status, said.body)
+
+    def setup_code(self) -> str | None:
+        """The code that lets the first person in, kept in `first.code`; None once there is one, and the file is gone."""
+        path = self._files.first_code
+        with self._database.reading() as connection:
+            known = bool(people_store.all_people(connection))
+        if known:
+            path.unlink(missing_ok=True)
+            return None
+        try:
+            return path.read_text("utf-8").strip()
+        except OSError:
+            code = secrets.token_urlsafe(CODE_BYTES)
+            write_whole(path, code.encode() + b"\n", 0o600)
+            return code

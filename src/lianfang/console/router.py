@@ -1,0 +1,16 @@
+"""All pages, under one table of errors."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from litestar import Router
+
+from lianfang.console import assets, audit, entrance, failing, people, style
+
+PAGES: Final = (*entrance.ROUTES, *people.ROUTES, *audit.ROUTES, *style.ROUTES)
+
+
+def console_router() -> Router:
+    """For the desk."""
+    return Router(path="/", route_handlers=[*PAGES, assets.static], exception_handlers=failing.handlers())
