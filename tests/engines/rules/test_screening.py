@@ -54,6 +54,10 @@ def plain(**row: Any) -> Facts:
     return Facts(blank | row, dict.fromkeys(FEATURES, 1.0), {}, {}, None)
 
 
+def with_feature(name: str, value: float | None) -> Facts:
+    return Facts(plain().row, {**dict.fromkeys(FEATURES, 1.0), name: value}, {}, {}, None)
+
+
 @given(st.lists(conditions, min_size=1, max_size=5), facts(), st.booleans())
 @settings(max_examples=700, deadline=None)
 def test_whatever_is_true_stays(texts: Sequence[str], known: Facts, amount: bool) -> None:
@@ -109,6 +113,25 @@ def test_what_numbers_or_hints_deny_is_screened_out(text: str) -> None:
 )
 def test_what_they_cannot_tell_stays(text: str) -> None:
     assert candidates(rules_of(text), plain()) == [0]
+
+
+NUMBERS = st.one_of(st.integers(-(2**53), 2**53).map(float), st.floats(-1e12, 1e12).map(lambda x: round(x, 3)))
+
+
+@given(st.sampled_from(["<", "<=", ">", ">="]), NUMBERS, st.sampled_from([-math.inf, 0.0, math.inf]), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_one_comparison_with_a_constant_is_told_to_the_last_bit(op: str, bound: float, to: float, amount: bool) -> None:
+    value = math.nextafter(bound, to) if to else bound
+    rules = rules_of(f"f_b {op} {bound:.3f} and f_a > 0", *(["amount > 8"] if amount else []))
+    constant = float(f"{bound:.3f}")
+    known = with_feature("f_b", value)
+    holds = {"<": value < constant, "<=": value <= constant, ">": value > constant, ">=": value >= constant}[op]
+    assert candidates(rules, known) == ([0] if holds else [])
+
+
+def test_nothing_is_said_of_a_comparison_with_what_is_not_known() -> None:
+    for text in ("f_a > 0", "f_a < 0", "f_a >= 0", "f_a <= 0"):
+        assert candidates(rules_of(text), with_feature("f_a", None)) == []
 
 
 def test_more_hints_than_there_are_bits_are_left_out() -> None:

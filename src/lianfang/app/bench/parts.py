@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lianfang.app.bench.models import benchmark_model
 from lianfang.app.bench.prepare import benchmark_book
 from lianfang.app.bench.report import Figure
-from lianfang.app.bench.scenario import Traffic, today
+from lianfang.app.bench.scenario import STEP_US, Traffic, ruleset_with_pack, today, traffic_start
 from lianfang.app.node.ahead import TouchedAhead
 from lianfang.app.node.clock import ticks_ns
 from lianfang.app.node.files import NodeFiles
@@ -24,7 +24,7 @@ from lianfang.engines.hotpath import HotPath, journey
 from lianfang.engines.lookup import EMPTY_TABLE
 from lianfang.engines.scoring import NoModel, Scorer, TrainedModel
 from lianfang.services.decide import Decider, RuleBook, hot_path
-from lianfang.wire import Payment, read_payment
+from lianfang.wire import Payment, RuleSet, read_payment
 
 SLICE: Final = 4_000
 """Calls timed together."""
@@ -50,9 +50,9 @@ class _NoJournal:
         raise AssertionError("a benchmark id was repeated")
 
 
-def _state(root: Path, entries: int) -> tuple[RuleBook, HotPath]:
+def _state(root: Path, entries: int, rules: RuleSet | None = None) -> tuple[RuleBook, HotPath]:
     files = NodeFiles(root)
-    book = benchmark_book(files, entries)
+    book = benchmark_book(files, entries, rules)
     hot = hot_path(book, files.hash_key(), memory_bytes=8 << 30, ids_remembered=1_048_576)
     read_snapshot(hot, files.snapshot)
     TouchedAhead.of(hot.state).start()  # as the decider does
@@ -68,6 +68,15 @@ def in_process(root: Path, entries: int, count: int, accounts: int) -> list[Figu
     ]
 
 
+def in_process_with_pack(root: Path, entries: int, count: int, accounts: int) -> list[Figure]:
+    """The same with the whole starting pack beside the benchmark's rules; `root`: a folder prepared with it."""
+    per_s, fired = _decisions(root, entries, count, accounts, NoModel(), ruleset_with_pack())
+    return [
+        Figure("inprocess_with_pack_per_s", per_s, "decisions/s"),
+        Figure("not_allowed_share_with_pack", fired, "of decisions"),
+    ]
+
+
 def in_process_with_model(root: Path, entries: int, count: int, accounts: int) -> list[Figure]:
     """The same with a LightGBM model of 400 trees over the 60 features."""
     folder = benchmark_model()
@@ -78,12 +87,14 @@ def in_process_with_model(root: Path, entries: int, count: int, accounts: int) -
     ]
 
 
-def _decisions(root: Path, entries: int, count: int, accounts: int, scorer: Scorer) -> tuple[float, float]:
+def _decisions(
+    root: Path, entries: int, count: int, accounts: int, scorer: Scorer, rules: RuleSet | None = None
+) -> tuple[float, float]:
     """Decisions a second, and the share of them that were not `allow`."""
-    book, hot = _state(root, entries)
+    book, hot = _state(root, entries, rules)
     decider = Decider(book, hot, _NoJournal(), scorer, ticks_ns)
     now = today()
-    bodies = list(Traffic(accounts, seed=99).bodies(count, now, 1))
+    bodies = list(Traffic(accounts, seed=99).bodies(count, traffic_start()))
     for body in bodies[:2_000]:
         decider.decide(body, read_payment(body), now)
     decide = decider.decide
@@ -101,8 +112,8 @@ def _decisions(root: Path, entries: int, count: int, accounts: int, scorer: Scor
 def part_costs(root: Path, entries: int, accounts: int, count: int = 40_000) -> list[Figure]:
     """Microseconds a payment of the three engines, on the live state of all accounts."""
     book, hot = _state(root, entries)
-    now = today()
-    payments = [msgspec.convert(p, Payment) for p in _plain(accounts, count, now)]
+    begins = traffic_start()
+    payments = [msgspec.convert(p, Payment) for p in _plain(accounts, count, begins)]
     rows = [book.flatten(p) for p in payments]
     text = hot.text(book.layout)
     texts = [text(row) for row in rows]
@@ -112,7 +123,7 @@ def part_costs(root: Path, entries: int, accounts: int, count: int = 40_000) -> 
     seen: list[NDArray[np.float64]] = []
 
     def step(i: int) -> None:
-        hot.step(texts[i], i + 1, now + i, masks[i], numbers[i])
+        hot.step(texts[i], i + 1, begins + i * STEP_US, masks[i], numbers[i])
         if i < KEPT:
             seen.append(hot.features.copy())
 
@@ -124,7 +135,7 @@ def part_costs(root: Path, entries: int, accounts: int, count: int = 40_000) -> 
         row, features = rows[i % KEPT], seen[i % KEPT]
         which = book.screen.candidates(features, row[amount], False, row[-1])
         if which:  # as the decider does: only then are the features made into Python's numbers
-            book.evaluate_some(which, row, features.tolist(), {}, {}, nan, now)
+            book.evaluate_some(which, row, features.tolist(), {}, {}, nan, begins)
 
     rules_us = _us(judge, count)
     return [
@@ -134,9 +145,9 @@ def part_costs(root: Path, entries: int, accounts: int, count: int = 40_000) -> 
     ]
 
 
-def _plain(accounts: int, count: int, now: int) -> list[dict[str, Any]]:
+def _plain(accounts: int, count: int, begins: int) -> list[dict[str, Any]]:
     traffic = Traffic(accounts, seed=5)
-    return [traffic.payment(now + i) for i in range(count)]
+    return [traffic.payment(begins + i * STEP_US) for i in range(count)]
 
 
 def _us(work: Callable[[int], Any], count: int) -> float:

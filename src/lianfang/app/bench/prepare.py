@@ -11,14 +11,14 @@ import msgspec
 import pyarrow as pa
 from rich.progress import track
 
-from lianfang.app.bench.scenario import LISTS, Traffic, list_entries, ruleset, today
+from lianfang.app.bench.scenario import LISTS, PAST, Traffic, list_entries, ruleset, today, traffic_start
 from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.snapshots import write_snapshot
 from lianfang.app.replay import named_lists
 from lianfang.engines.hotpath import HotPath
 from lianfang.infra import published
 from lianfang.infra.published import write_whole
-from lianfang.kernel.instant import DAY, Instant
+from lianfang.kernel.instant import Instant
 from lianfang.services.decide import ListBook, RuleBook, hot_path, rule_book
 from lianfang.services.identity import issue
 from lianfang.wire import Payment, RuleSet, write
@@ -58,11 +58,11 @@ def benchmark_book(files: NodeFiles, entries: int, rules: RuleSet | None = None)
 
 
 def live_past(book: RuleBook, hot: HotPath, accounts: int, extra: int) -> float:
-    """Three days in which every account pays once, and `extra` payments more; the seconds it took to count them."""
+    """`PAST`, in which every account pays once, and `extra` payments more; the seconds it took to count them."""
     traffic = Traffic(accounts)
     text = hot.text(book.layout)
     total = accounts + extra
-    start, step = today() - 3 * DAY, 3 * DAY // (total + 1)
+    start, step = traffic_start() - PAST, PAST // (total + 1)
     spent = 0.0
     for i in track(range(total), description=f"a past for {accounts:,} accounts", transient=True):
         raw = traffic.payment(start + i * step, payer=(i * 7_919) % accounts if i < accounts else None)

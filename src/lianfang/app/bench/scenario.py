@@ -1,6 +1,7 @@
 """What the decision benchmark decides: 60 features, 100 rules, list entries, accounts, and payments of about 1 KB.
 
-Made up, seeded, the same each time. The rules are of the kinds people write; a few payments in a hundred make one fire.
+Made up, seeded, the same each time. The rules are of the kinds people write. Time passes as it does at a bank with so many
+accounts, however fast the payments are sent: each is `STEP_US` after the one before.
 """
 
 from __future__ import annotations
@@ -9,20 +10,32 @@ import json
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from lianfang.app.replay import load_rules
-from lianfang.kernel.instant import DAY, moment
+from lianfang.kernel.instant import DAY, HOUR, moment
 from lianfang.services.decide import LIST_SCHEMA
 from lianfang.services.decide.book import merge
 from lianfang.wire import Feature, Policy, Rule, RuleSet
 
 SEED: Final = 20_261_001
 LISTS: Final = tuple(f"mules_{i}" for i in range(5)) + tuple(f"devices_{i}" for i in range(3))
+STEP_US: Final = 20_000
+"""From one payment's time to the next: four a day for each of a million accounts. At one a microsecond, as it was before, every
+account would soon have paid a dozen times within ten minutes, which no account does and which rules rightly take for fraud."""
+BACK: Final = 18 * HOUR
+"""So long before now the traffic begins: room for more payments than the benchmark sends."""
+PAST: Final = 60 * DAY
+"""So long before that the accounts' past begins: in a shorter one, every account would be new, which rules look for."""
+SPELL_SHARE: Final = 0.03
+"""Of payments: so many belong to a spell that the starting pack's rules may take for fraud."""
+SPELLS: Final = 40
+"""Under way at the same time, each of `SPELL_LENGTH` payments."""
+SPELL_LENGTH: Final = 16
 KEYS: Final = ("payer.account", "payee.account", "device.id", "network.ip", "merchant.id")
 
 
@@ -125,28 +138,55 @@ def list_entries(entries: int) -> pa.Table:
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, LIST_SCHEMA, strict=True)], schema=LIST_SCHEMA)
 
 
+class Spell(NamedTuple):
+    """Payments of a kind that rules look for: one account pays many, many pay one, or somebody is talked into paying."""
+
+    kind: str
+    account: int
+
+
 class Traffic:
-    """Payments between `accounts` accounts: half of them from a busy tenth, a fifth at merchants."""
+    """Payments between `accounts` accounts: half of them from a busy tenth, a fifth at merchants, some of a `Spell`."""
 
     def __init__(self, accounts: int, seed: int = SEED) -> None:
         self.accounts = accounts
         self._random = random.Random(seed)  # noqa: S311 - a benchmark's traffic
         self._count = 0
+        self._spells = [self._spell() for _ in range(SPELLS)]
+
+    def _spell(self) -> Spell:
+        return Spell(self._random.choice(("sends", "gathers", "coached")), self._random.randrange(self.accounts))
+
+    def _next_spell(self) -> Spell | None:
+        """The spell that the next payment belongs to, if to any; now and then one ends and another begins."""
+        draw = self._random
+        if draw.random() >= SPELL_SHARE:
+            return None
+        i = draw.randrange(SPELLS)
+        if draw.random() < 1 / SPELL_LENGTH:
+            self._spells[i] = self._spell()
+        return self._spells[i]
 
     def payment(self, at: int, payer: int | None = None) -> dict[str, Any]:
-        """One payment at `at` (us) as plain JSON values, about 1 KB as text."""
+        """One payment at `at` (us) as plain JSON values, about 1 KB as text. `payer`: an ordinary one by this account."""
         draw = self._random
         n = self.accounts
+        spell = self._next_spell() if payer is None else None
         if payer is None:
             payer = draw.randrange(n // 10) if draw.random() < 0.5 else draw.randrange(n)
+        if spell and spell.kind != "gathers":
+            payer = spell.account
         payee = (payer * 31 + draw.randrange(20) * 7_919) % n  # everyone has about twenty payees
+        if spell:
+            payee = spell.account if spell.kind == "gathers" else draw.randrange(n)
+        coached = spell is not None and spell.kind == "coached"
         self._count += 1
-        shop = draw.random() < 0.2
+        shop = spell is None and draw.random() < 0.2
         return {
             "id": f"bench-{self._count:012d}",
             "time": moment(at).isoformat().replace("+00:00", "Z"),
             "kind": "qr" if shop else "transfer",
-            "amount": int(draw.lognormvariate(9.5, 1.2)),
+            "amount": int(draw.lognormvariate(13.5 if coached else 9.5, 1.2)),
             "currency": "CNY",
             "channel": "mobile",
             "payer": {
@@ -180,22 +220,22 @@ class Traffic:
                 "id": f"session-{self._count:016d}",
                 "authentication": "biometric",
                 "failed_attempts": 0,
-                "screen_shared": draw.random() < 0.002,
-                "call_in_progress": False,
+                "screen_shared": draw.random() < (0.3 if coached else 0.002),
+                "call_in_progress": coached,
             },
             "attributes": {"segment": "retail", "tenure_days": payer % 4_000, "limit_raised": False},
             "memo": "五月房租",
         }
 
-    def bodies(self, count: int, at: int, step_us: int = 0) -> Iterator[bytes]:
+    def bodies(self, count: int, at: int, step_us: int = STEP_US) -> Iterator[bytes]:
         """`count` payments as JSON bytes, the first at `at`."""
         for i in range(count):
             yield json.dumps(self.payment(at + i * step_us), ensure_ascii=False).encode()
 
 
-def history_start(now: int) -> int:
-    """Where the made-up past of the accounts begins: three days back."""
-    return now - 3 * DAY
+def traffic_start() -> int:
+    """When the traffic begins, in microseconds; the accounts' past lies before."""
+    return today() - BACK
 
 
 def today() -> int:

@@ -9,6 +9,7 @@ condition is not true whatever its failing part would say.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeGuard
@@ -46,12 +47,16 @@ from lianfang.engines.rules.sieve import (
     DIVIDE,
     EQUAL,
     FEATURE,
+    FIRST_AMOUNT,
+    HEAD_WORDS,
     HINT,
     KNOWN,
     LESS,
     LISTED,
+    LISTED_BIT,
     MORE,
     MULTIPLY,
+    NO_FIRST,
     NULL,
     OR_DEFAULT,
     STACK,
@@ -62,6 +67,8 @@ from lianfang.engines.rules.sieve import (
 
 _TESTS: Final = {"<": LESS, "<=": AT_MOST, ">": MORE, ">=": AT_LEAST, "==": EQUAL, "!=": DIFFERS}
 _OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
+_BOUNDS: Final = {LESS: (-1.0, True), AT_MOST: (-1.0, False), MORE: (1.0, True), AT_LEAST: (1.0, False)}
+"""A comparison with a constant as `sign * value >= bound`: the sign, and whether the bound is the next number beyond it."""
 _ARITHMETIC: Final = {"+": ADD, "-": SUBTRACT, "*": MULTIPLY, "/": DIVIDE}
 _EXACT_BITS: Final = 53
 """Whole numbers up to here are the same as floats."""
@@ -93,7 +100,7 @@ Clause = tuple[Test, ...]
 
 @dataclass(frozen=True)
 class Screen:
-    """The weakened conditions of `rules` rules. `words` int64[n]; `numbers` float64[m]: constants, then the stack."""
+    """The weakened conditions of `rules` rules. `words` int64[n], `numbers` float64[m], as `sieve` describes them."""
 
     rules: int
     hints: tuple[Hint, ...] = ()
@@ -128,7 +135,9 @@ EMPTY_SCREEN: Final = Screen(0)
 class _Weakener:
     """Turns conditions into clauses and constants."""
 
-    def __init__(self, features: Sequence[str], amount: bool) -> None:
+    def __init__(self, features: Sequence[str], amount: bool, numbers: int) -> None:
+        """`numbers`: how many stand before the constants."""
+        self._before = numbers
         self._features = {name: i for i, name in enumerate(features)}
         self._amount = amount
         self.hints: list[Hint] = []
@@ -207,12 +216,24 @@ class _Weakener:
                 return ()
             case Const(value=int() | float()):
                 self.constants.append(float(node.value))
-                return (CONST, len(self.constants) - 1)
+                return (CONST, self._before + len(self.constants) - 1)
             case Arith() if node.op in _ARITHMETIC:
                 return self._both(node.left, node.right, _ARITHMETIC[node.op])
             case Coalesce():
                 return self._both(node.value, node.default, OR_DEFAULT)
         return ()
+
+    def simple(self, test: Test) -> tuple[int, float, float] | None:
+        """A comparison of one feature or the amount with one constant: which, sign, bound; None where it is another test."""
+        match test:
+            case (code, 2, kind, which, 2, right, constant) if (
+                code in _BOUNDS and kind in (FEATURE, AMOUNT) and right == CONST
+            ):
+                sign, beyond = _BOUNDS[code]
+                bound = sign * self.constants[constant - self._before]
+                first = FIRST_AMOUNT if kind == AMOUNT else which
+                return first, sign, math.nextafter(bound, math.inf) if beyond else bound
+        return None
 
     def _both(self, left: Value, right: Value, op: int) -> Test:
         a, b = self._value(left), self._value(right)
@@ -251,19 +272,42 @@ def _needs(hint: Hint, value: Value) -> bool:
 
 def make_screen(checked: Sequence[Checked], features: Sequence[str], *, amount: bool) -> Screen:
     """The screen of these conditions over `features` in their order. `amount`: whether the payment's amount is at hand."""
-    weakener = _Weakener(features, amount)
-    words = [len(checked)]
+    weakener = _Weakener(features, amount, 2 * len(checked))
+    first_clause = 1 + HEAD_WORDS * len(checked)
+    heads: list[int] = []
+    words: list[int] = []
+    firsts: list[float] = []
     for expression in checked:
-        # What is asked of the payment's own bits costs least, and rules out most.
-        clauses = sorted(weakener.clauses(expression.tree), key=lambda clause: any(test[0] != HINT for test in clause))
-        rule_at = len(words)
-        words.append(0)
-        for clause in clauses:
+        needed, which, first, others = _headed(weakener, weakener.clauses(expression.tree))
+        begins = first_clause + len(words)
+        for clause in others:
             clause_at = len(words)
             words.append(0)
             for test in clause:
                 words += test
-            words[clause_at] = len(words)
-        words[rule_at] = len(words)
-    numbers = np.array([*weakener.constants, *[0.0] * STACK])
-    return Screen(len(checked), tuple(weakener.hints), np.array(words, np.int64), numbers)
+            words[clause_at] = first_clause + len(words)
+        heads += (needed, which, begins, first_clause + len(words))
+        firsts += first
+    numbers = np.array([*firsts, *weakener.constants, *[0.0] * STACK])
+    return Screen(len(checked), tuple(weakener.hints), np.array([len(checked), *heads, *words], np.int64), numbers)
+
+
+def _headed(weakener: _Weakener, clauses: Sequence[Clause]) -> tuple[int, int, tuple[float, float], list[Clause]]:
+    """A rule's clauses as its head and the others: hints needed, the value compared first, its sign and bound, the others.
+
+    What is asked of the payment's own bits costs least, and rules out most; next, one comparison with a constant.
+    """
+    needed, which, first = 0, NO_FIRST, (1.0, 0.0)
+    others: list[Clause] = []
+    for clause in clauses:
+        if all(test[0] == LISTED for test in clause):
+            needed |= 1 << LISTED_BIT
+        elif len(clause) == 1 and clause[0][0] == HINT:
+            needed |= 1 << clause[0][2]
+        elif which == NO_FIRST and len(clause) == 1 and (found := weakener.simple(clause[0])):
+            which, *bound = found
+            first = (bound[0], bound[1])
+        else:
+            others.append(clause)
+    others.sort(key=lambda clause: any(test[0] != HINT for test in clause))
+    return needed, which, first, others

@@ -1,8 +1,10 @@
 """The compiled half of the screen: walks the weakened conditions that `screening` writes down. Bare pointers.
 
-words   rules; for each: where it ends, then clauses; for each: where it ends, then tests
-test    what is asked; words of the left value, that value; words of the right value, that value
-value   backwards (postfix), two words a step: code, argument
+words    rules; for each rule its head; then clauses: where it ends, then tests
+head     hints that the payment must have; the value compared first; where the rule's other clauses begin and end
+test     what is asked; words of the left value, that value; words of the right value, that value
+value    backwards (postfix), two words a step: code, argument
+numbers  for each rule the sign and the bound of its first comparison (sign * value >= bound); constants; the stack
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
+from numba import int64, njit
 
 from lianfang.engines.native import pointer
 
@@ -35,6 +37,13 @@ MULTIPLY: Final = 5
 DIVIDE: Final = 6
 OR_DEFAULT: Final = 7
 
+HEAD_WORDS: Final = 4
+FIRST_AMOUNT: Final = -1
+"""In a head: the payment's amount is compared first ..."""
+NO_FIRST: Final = -2
+"""... or nothing; else the feature of this number."""
+LISTED_BIT: Final = 62
+"""Of the hints that a rule needs: any subject is on a list. The hints themselves stand below it."""
 STACK: Final = 16
 """Values that one sum may hold at once; longer ones are left out."""
 
@@ -42,6 +51,9 @@ STACK: Final = 16
 @njit(inline="always")
 def _read(words, at, n, numbers, stack, features, amount):
     """The value whose `n` words begin at `at`. NaN is null."""
+    if n == 2:
+        code = words[at]
+        return amount if code == AMOUNT else features[words[at + 1]] if code == FEATURE else numbers[words[at + 1]]
     top = stack - 1
     i = at
     while i < at + n:
@@ -98,10 +110,17 @@ def screen(words, numbers, stack, features, amount, listed, hints, found):
     `hints`: bit i says that hint i is so.
     """
     count = 0
-    at = 1
+    asked = hints | int64(listed) << LISTED_BIT
     for rule in range(words[0]):
-        end = words[at]
-        at += 1
+        head = 1 + rule * HEAD_WORDS
+        if words[head] & ~asked != 0:
+            continue
+        first = words[head + 1]
+        if first != NO_FIRST:
+            value = amount if first == FIRST_AMOUNT else features[first]
+            if not numbers[2 * rule] * value >= numbers[2 * rule + 1]:
+                continue
+        at, end = words[head + 2], words[head + 3]
         possible = True
         while at < end and possible:
             clause_end = words[at]
@@ -121,7 +140,6 @@ def screen(words, numbers, stack, features, amount, listed, hints, found):
                     possible = _holds(test, a, b)
                 at += 3 + n + m
             at = clause_end
-        at = end
         if possible:
             found[count] = rule
             count += 1
