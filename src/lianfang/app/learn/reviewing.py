@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 from lianfang.app.learn.backtest import Backtest, Outcome, backtest
 from lianfang.app.learn.backtest_figures import figures
 from lianfang.app.learn.columns import check_input
+from lianfang.app.learn.judging import answers
 from lianfang.app.learn.matrix import read_matrix
 from lianfang.app.learn.recipe import Ingredients
-from lianfang.app.learn.sides import sides_of
 from lianfang.app.learn.watching import still_filling
-from lianfang.app.replay.run import calm
 from lianfang.engines.expr import Environment
-from lianfang.infra.history import FRAUD, read_history
-from lianfang.services.decide import NOT_FRAUD
+from lianfang.infra.history import FRAUD
 from lianfang.services.learn.backtest import FRAUD as FRAUD_ROW
 from lianfang.services.learn.backtest import GENUINE as GENUINE_ROW
 from lianfang.services.learn.backtest import WHOLE
@@ -73,7 +71,7 @@ def review(job: Backtest, made: Ingredients, progress: Callable[[int], None] | N
 
 def _candidates(job: Backtest, outcome: Outcome, made: Ingredients) -> list[Candidate]:
     matrix = read_matrix(job.history, job.mapping, made, label_delay=job.label_delay)
-    allowed = _actions(job) == 0
+    allowed = answers(job).actions == 0
     cut = outcome.begins + int((outcome.ends - outcome.begins) * EARLIER)
     labels = [
         known_labels(matrix.labels, matrix.known_at, matrix.times, as_of, outcome.delay)
@@ -147,28 +145,6 @@ def _text(one: Condition, given: Input, env: Environment) -> str:
 def _words(one: Condition, given: Input) -> tuple[str, str]:
     value = f"{one.value:.{DIGITS}g}"
     return f"{given.zh or given.name} {one.op} {value}", f"{given.en or given.name} {one.op} {value}"
-
-
-def _actions(job: Backtest) -> NDArray[np.int8]:
-    """What the set answered to each row of the history, by severity; in the order in which it is read."""
-    side = sides_of(job.rules, None, job.lists, job.known_lists, job.scorer)[0]
-    parts: list[NDArray[np.int8]] = []
-    wanted = list(dict.fromkeys((*side.plain, "id", "amount")))
-    with calm():
-        for batch in read_history(job.history, job.mapping, wanted):
-            rows = side.rows(batch.columns, batch.rows)
-            steps = side.replayer.step(rows, _frauds(batch, job))
-            parts.append(side.replayer.judge_steps(rows, steps, side.hints(batch.columns, batch.rows)).actions)
-    return np.concatenate(parts)
-
-
-def _frauds(batch: Any, job: Backtest) -> NDArray[np.int64]:
-    times = np.array(batch.columns["time"], np.int64)
-    known_at = batch.known_at
-    if known_at is None:
-        known_at = np.full(batch.rows, NOT_FRAUD) if job.label_delay is None else times + job.label_delay
-    fraud = np.zeros(batch.rows, bool) if batch.labels is None else batch.labels == FRAUD
-    return np.where(fraud, known_at, NOT_FRAUD)
 
 
 def draft_of(found: Review) -> RuleSet:
