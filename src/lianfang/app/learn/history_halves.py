@@ -63,6 +63,8 @@ def history_halves(
         )
     names, values = _numbers(asked, matrix)
     said = answers(_job(asked, asked.rules), progress) if asked.rules is not None else None
+    if said is not None and len(said.actions) != len(matrix):
+        raise InputError("rows with bad values cannot be judged: mend them, or leave them out", str(asked.history))
     made = [
         _half(matrix, one, dict(zip(names, values, strict=True)), said, begins, until_, spans.ends)
         for one, begins, until_ in zip(rows, spans[:2], spans[1:], strict=True)

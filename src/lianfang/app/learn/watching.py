@@ -20,7 +20,6 @@ from lianfang.engines.features import Ratio, Windowed, declare
 from lianfang.infra.history import Mapping
 from lianfang.infra.lake.halves import Half, Halves, Labels, Spans, Sums, first_decision, read_halves
 from lianfang.infra.models import ModelFolder
-from lianfang.kernel.errors import InputError
 from lianfang.kernel.instant import DAY, SECOND, Instant
 from lianfang.services.learn.drift import Drift, drift
 from lianfang.services.learn.rates import NO_HITS, Exposure, Hits, RateDrift, exposure, hits_of, rate_drift
@@ -269,9 +268,7 @@ def _delay(before: Half, now: Half, alpha: float) -> Drift | None:
 
 
 def enough(lake: Path, until: int, recent: int, reference: int) -> int:
-    """How much reference the lake has before the recent period, at most as asked. Raises `InputError` with less than `recent`."""
+    """How much reference the lake has before the recent period, at most as asked; 0 where it is less than the recent one."""
     begins = first_decision(lake)
     have = 0 if begins is None else until - recent - begins
-    if have < recent:
-        raise InputError(f"the lake begins too late for a comparison: it needs {2 * recent / DAY:.0f} days", str(lake))
-    return min(have, reference)
+    return min(have, reference) if have >= recent else 0

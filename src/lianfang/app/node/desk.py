@@ -32,6 +32,7 @@ from lianfang.app.node.clock import WallClock, ticks_s
 from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.lake import lake_keeping
 from lianfang.app.node.peer import ask, door_url
+from lianfang.app.node.reports import days, gauges, reports_keeping
 from lianfang.app.settings import Settings
 from lianfang.infra.asgi import AnyRequest, answer, error_handlers
 from lianfang.infra.models import read_model
@@ -166,6 +167,7 @@ class Desk:
             GaugeMetricFamily("lianfang_desk_attention", "Things that need attention", len(self.publisher.trouble)),
             GaugeMetricFamily("lianfang_desk_rules", "Rules published", len(self.publisher.ruleset.rules)),
             GaugeMetricFamily("lianfang_desk_list_entries", "List entries on record", entries),
+            *gauges(self.files.reports, self.wall()),
         ]
 
     def close(self) -> None:
@@ -228,6 +230,8 @@ def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
         tasks = [asyncio.create_task(watching())] if watch else []
         if watch and desk.settings.lake_every_s:
             tasks.append(asyncio.create_task(lake_keeping(desk.settings, desk.files, desk.publisher.trouble)))
+        if watch and (days(desk.settings, "watch") or days(desk.settings, "review")):
+            tasks.append(asyncio.create_task(reports_keeping(desk.settings, desk.files, desk.publisher.trouble)))
         yield
         for task in tasks:
             task.cancel()
