@@ -67,7 +67,7 @@ def page(found: Figures) -> str:
             table(heads, whole_rows(found)),
             _changes(found),
             "<h2>每周 <small>By week</small></h2>",
-            f'<div class="charts">{"".join(_charts(found))}</div>',
+            f'<div class="charts">{"".join(charts(found))}</div>',
             table(
                 ("周 week", "付款 payments", "已知欺诈 known frauds", "未知 unknown", "触及 touched", "其中欺诈 frauds",
                  "其中正常 genuine", "拦下欺诈金额 money stopped", "误拦金额 wrongly stopped"),
@@ -251,7 +251,7 @@ def _week_rows(found: Figures) -> list[Row]:
     ]
 
 
-def _charts(found: Figures) -> list[str]:
+def charts(found: Figures) -> list[str]:
     """Recall and false alarms week by week, of both sets."""
     names = (("规则集", "rules"), ("现行", "current"))
     recall: list[Series] = []
