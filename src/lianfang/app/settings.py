@@ -100,7 +100,7 @@ HELP: Final = {
     "watch_every_days": "The desk writes a report of drift into `reports/` so often, of its own lake. 0: never.",
     "review_every_days": "The desk reviews the rules in force so often, and proposes; it changes nothing. 0: never.",
     "decider_cpu": "Pin the decider to this processor. -1: do not.",
-    "two_people": "Rules and models change only by drafts, which another person approves; direct changes are refused.",
+    "two_people": "Rules, models, parameters and packs change only by drafts that another person approves, never directly.",
     "log_level": "debug, info, warning or error.",
 }
 

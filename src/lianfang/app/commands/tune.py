@@ -39,7 +39,7 @@ def tune(
 ) -> int:
     """Find the rules and thresholds that stop the most money of fraud within limits; report on a later period, never tuned on.
 
-    Rules not taken go to shadow in the draft. The money is of the history's first currency (docs/how-to/backtest.md).
+    Rules not taken go to shadow. Money is of the history's first currency (docs/how-to/backtest.md).
 
     Parameters
     ----------
@@ -62,8 +62,7 @@ def tune(
     model
         A model folder, whose score thresholds are tuned too.
     parameter
-        A named parameter that may move: `name=low:high`, or `name` for half to twice its value, or `all`; may be repeated. New
-        values go into the draft, and into a file of their own beside it, which `lianfang draft make --parameters` takes.
+        A named parameter that may move: `name=low:high`, or `name` for half to twice its value, or `all`; may be repeated.
     trials
         The most values of parameters that are tried in all.
     label_delay
@@ -79,24 +78,28 @@ def tune(
     """
     from lianfang.app.commands.backtest import job_of
     from lianfang.app.commands.common import write_json
+
+    limits = _limits(false_alarms, challenges, challenge_worth, trials, out)
+    said = {"label_delay": label_delay, "since": since, "until": until, "minutes": 6.0, "seed": 1}
+    found = _run(job_of(rules, on, None, mapping, model, None, **said), limits, split, tuple(parameter or ()), trials)
+    _write(found, out, html, limits)
+    _show(found, out)
+    write_json(json, as_json(found))
+    return 0
+
+
+def _limits(false_alarms: float, challenges: float, worth: float, trials: int, out: Path) -> Limits:
+    """What may be asked for. Raises `InputError` naming the option."""
     from lianfang.kernel.errors import InputError
     from lianfang.services.learn.tuning import Limits
 
-    if not all(0 <= share <= 1 for share in (false_alarms, challenges, challenge_worth)):
+    if not all(0 <= share <= 1 for share in (false_alarms, challenges, worth)):
         raise InputError("limits are shares between 0 and 1", "--false-alarms, --challenges, --challenge-worth")
     if out.suffix not in (".yaml", ".yml"):
         raise InputError("the draft is a .yaml file", "--out")
-    said = {"label_delay": label_delay, "since": since, "until": until, "minutes": 6.0, "seed": 1}
-    job = job_of(rules, on, None, mapping, model, None, **said)
     if not 0 < trials <= TRIALS_MAX:
         raise InputError(f"from 1 to {TRIALS_MAX} values", "--trials")
-    limits = Limits(false_alarms, challenges, challenge_worth)
-    found = _run(job, limits, split, tuple(parameter or ()), trials)
-    _write(found, out, html, limits)
-    _show(found)
-    print(f"draft written to {out}: look at it, backtest it, then have a second person approve it")
-    write_json(json, as_json(found))
-    return 0
+    return Limits(false_alarms, challenges, worth)
 
 
 def _run(job: Backtest, limits: Limits, split: str | None, parameters: tuple[str, ...], trials: int) -> Tuned:
@@ -161,7 +164,7 @@ def _write(found: Tuned, out: Path, html: Path | None, limits: Limits) -> None:
         raise DependencyError(f"cannot write {out}: {why.strerror}") from why
 
 
-def _show(found: Tuned) -> None:
+def _show(found: Tuned, out: Path) -> None:
     from lianfang.app.commands.common import table
     from lianfang.app.learn.backtest_report import whole_rows
 
@@ -179,3 +182,4 @@ def _show(found: Tuned) -> None:
         print(f"样例不再成立 examples that no longer hold, look at these rules: {', '.join(found.examples)}")
     for step in found.steps:
         print(step)
+    print(f"draft written to {out}: look at it, backtest it, then have a second person approve it")
