@@ -37,6 +37,10 @@ ROUNDS: Final = 2
 """... in so many passes over the period: the second looks at rules that the first one's moves have changed."""
 
 
+ROOM: Final = (1.0, 0.7)
+"""Shares of the limits that rules may use up before parameters move: where they use all, there is no room to move in."""
+
+
 class Parameters(NamedTuple):
     """What may move: names, `name=low:high`, or `all`; and how many values are tried in all."""
 
@@ -146,7 +150,8 @@ def _searched(
         if best is not None and limits.worth(found.reach) <= limits.worth(best.reach):
             break
         moved = found.ruleset.parameters != ruleset.parameters
-        best, ruleset = found, found.ruleset
+        before = best.steps if best is not None else []
+        best, ruleset = found._replace(steps=[*before, *found.steps]), found.ruleset
         if not moved or turn == rounds - 1:
             break
     assert best is not None
@@ -179,18 +184,23 @@ def _pass(
     start = Choice(watch.may[own], points, (np.inf, np.inf, np.inf))
     choice, steps = tune(seen, rules, start, limits)
     plainly = _Found(job.rules, choice, [_named(one, names) for one in steps], names, reach(seen, rules, choice))
-    moved = move(seen, fired, rules, choice, limits, _variants(trials, watch.names, names))
-    if not moved.values:
-        return plainly
-    seen = seen._replace(fired=moved.fired)
-    again, more = tune(seen, rules, start, limits)
-    if limits.worth(reach(seen, rules, again)) < limits.worth(reach(seen, rules, moved.choice)):
-        again, more = moved.choice, []
-    worth = reach(seen, rules, again)
-    if limits.worth(worth) < limits.worth(plainly.reach):
-        return plainly
-    steps = [*plainly.steps, *moved.steps, *(_named(one, names) for one in more)]
-    return _Found(with_values(job.rules, moved.values), again, steps, names, worth)
+    best = plainly
+    variants = _variants(trials, watch.names, names)
+    for room in ROOM if variants else ():
+        narrow = limits._replace(false_alarms=limits.false_alarms * room, challenges=limits.challenges * room)
+        begin, before = (choice, steps) if room == 1 else tune(seen, rules, start, narrow)
+        moved = move(seen, fired, rules, begin, limits, variants)
+        if not moved.values:
+            continue
+        sees = seen._replace(fired=moved.fired)
+        again, more = tune(sees, rules, start, limits)
+        if limits.worth(reach(sees, rules, again)) < limits.worth(reach(sees, rules, moved.choice)):
+            again, more = moved.choice, []
+        worth = reach(sees, rules, again)
+        if limits.worth(worth) > limits.worth(best.reach):
+            said = [*(_named(one, names) for one in before), *moved.steps, *(_named(one, names) for one in more)]
+            best = _Found(with_values(job.rules, moved.values), again, said, names, worth)
+    return best
 
 
 def _variants(trials: Sequence[Trial], all_names: list[str], names: list[str]) -> list[Variant]:

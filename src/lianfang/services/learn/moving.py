@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lianfang.services.learn.tuning import Choice, Limits, Reach, Rules, Seen, reach, within
+from lianfang.services.learn.tuning import Choice, Limits, Reach, Rules, Seen, reach, said, within
 
 GIVES_UP: Final = 0.999
 """A value that stops this share of the money is as good, where it ..."""
@@ -41,27 +41,29 @@ class Moved(NamedTuple):
 def move(
     seen: Seen, fired: NDArray[np.bool_], rules: Rules, choice: Choice, limits: Limits, variants: Sequence[Variant]
 ) -> Moved:
-    """`seen` of the rules as they are; `fired` bool[groups, rules and all variants]. Each parameter moves at most once."""
+    """`seen` of the rules as they are; `fired` bool[groups, rules and all variants]. Each parameter moves at most once,
+    the one that helps most first.
+    """
     now = reach(seen, rules, choice)
     values: dict[str, int | float] = {}
     steps: list[str] = []
     settled: set[int] = set()
-    for name in dict.fromkeys(one.parameter for one in variants):
-        tried = [one for one in variants if one.parameter == name and not settled & set(one.columns)]
+    left = list(variants)
+    while True:
         best: tuple[Reach, Variant, Seen, Choice] | None = None
-        for one in tried:
+        for one in left:
             trial = seen._replace(fired=_with(seen.fired, fired, one))
             for given in (choice, _taking(choice, one)):
                 found = reach(trial, rules, given)
                 if within(found, limits) and _better(found, best[0] if best else now, limits):
                     best = found, one, trial, given
         if best is None:
-            continue
+            return Moved(values, seen.fired, choice, steps)
         now, chosen, seen, choice = best
-        values[name] = chosen.value
+        values[chosen.parameter] = chosen.value
         settled |= set(chosen.columns)
-        steps.append(f"param.{name} to {chosen.value}: money {now.money:.0f}, false alarms {now.false_alarms:.5f}")
-    return Moved(values, seen.fired, choice, steps)
+        left = [one for one in left if one.parameter != chosen.parameter and not settled & set(one.columns)]
+        steps.append(f"param.{chosen.parameter} to {chosen.value}: {said(now)}")
 
 
 def _taking(choice: Choice, one: Variant) -> Choice:
