@@ -134,6 +134,7 @@ def _half(
         {name: values[rows] for name, values in numbers.items()},
         {},
         np.sort(matrix.known_at[reported] - matrix.times[reported]),
+        exposure(matrix.customers[reported]).customers,
         int((_untold(matrix, known_by) & rows).sum()),
         ("",),
     )

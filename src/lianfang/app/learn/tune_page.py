@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from html import escape
 from typing import Final
@@ -65,24 +66,40 @@ def _period(found: Figures) -> str:
 def _parameters(found: Tuned) -> list[str]:
     if not found.parameters:
         return []
-    head = ("参数 parameter", "原值 before", "新值 after", "单位 unit", "范围 bounds", "试值数 tried", "说明")
-    rows = [
-        (
-            one.parameter.name,
-            f"{one.parameter.value:,}",
-            f"{one.value:,}" if one.value != one.parameter.value else "不变 unchanged",
-            one.parameter.unit,
-            f"{one.bounds.low:,g} – {one.bounds.high:,g}",
-            str(one.tried),
-            one.parameter.zh or one.parameter.en,
+    moved = [one for one in found.parameters if one.parameter.name in found.moved]
+    rest = [one for one in found.parameters if one.parameter.name not in found.moved]
+    shown = _movements(moved) if moved else "<p>没有参数移动。 None moved.</p>"
+    if rest:
+        shown += (
+            f"<details><summary>不变的 {len(rest)} 项 <small>the {len(rest)} that stay</small></summary>"
+            f"{_movements(rest)}</details>"
         )
-        for one in found.parameters
-    ]
     names = escape(", ".join(found.examples))
     broken = (
         f"<p>样例不再成立，须先查看 examples that no longer hold, to be looked at first: {names}</p>" if names else ""
     )
-    return ["<h2>参数 <small>Parameters</small></h2>", table(head, rows), broken]
+    return ["<h2>参数 <small>Parameters</small></h2>", shown, broken]
+
+
+def _movements(found: Sequence[Movement]) -> str:
+    head = ("参数 parameter", "原值 before", "新值 after", "单位 unit", "范围 bounds", "试值数 tried", "说明 about")
+    rows = [
+        (
+            one.parameter.name,
+            _number(one.parameter.value),
+            _number(one.value),
+            one.parameter.unit,
+            f"{_number(one.bounds.low)} – {_number(one.bounds.high)}",
+            str(one.tried),
+            f"{one.parameter.zh} {one.parameter.en}",
+        )
+        for one in found
+    ]
+    return table(head, rows)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1_000 or value == int(value) else f"{value:g}"
 
 
 def _policy(found: Tuned) -> str:

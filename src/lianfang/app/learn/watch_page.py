@@ -22,7 +22,8 @@ FILLING: Final = ("窗口比历史还长，仍在填充", "its window is longer 
 ACTIONS_ZH: Final = {"allow": "放行", "challenge": "质询", "hold": "暂缓", "block": "阻断"}
 _STYLE: Final = """
 .moved td:nth-child(2),.shifted td:nth-child(2){font-weight:600}.shifted td:nth-child(2){color:#a4262c}
-.moved td:nth-child(2){color:#8a5a00}tr.few td{color:#777}td:nth-child(2),th:nth-child(2){text-align:left}
+.moved td:nth-child(2){color:#8a5a00}tr.few td{color:#777}.verdicts td:nth-child(2),.verdicts th:nth-child(2){text-align:left}
+.verdicts .filling td:nth-child(2){color:#777;font-weight:400}td{white-space:nowrap}
 details{margin:.6em 0}summary{cursor:pointer;color:#1b6ca8}"""
 _HOW: Final = (
     "PSI 大于“偶然可达”才算变化；该界随两期客户数与所看数字的个数而定，不用固定的 0.1/0.25。 "
@@ -193,6 +194,7 @@ def _stretch(one: Labels) -> tuple[Any, ...]:
 
 def _numbers(found: Watched) -> list[str]:
     changed = [one for one in found.drifts if one.verdict in CHANGED]
+    changed.sort(key=lambda one: one.name in found.filling)  # what grows by itself comes last
     rest = [one for one in found.drifts if one.verdict not in CHANGED]
     shown = [_number_table(found, changed)] if changed else ["<p>没有变化。 Nothing changed.</p>"]
     return [*shown, *_folded(len(rest), _number_table(found, rest))]
@@ -207,7 +209,7 @@ def _folded(count: int, text: str) -> list[str]:
 def _number_table(found: Watched, drifts: Sequence[Drift]) -> str:
     head = ("数字 number", "结论 verdict", "PSI", "偶然可达 chance reaches", "缺失率 missing", "中位数 median")
     rows = [_row(one, one.name in found.filling) for one in drifts]
-    return _classed(table(head, rows), [one.verdict for one in drifts])
+    return _classed(table(head, rows), ["filling" if one.name in found.filling else one.verdict for one in drifts])
 
 
 def _classed(text: str, verdicts: Sequence[str]) -> str:
@@ -215,7 +217,12 @@ def _classed(text: str, verdicts: Sequence[str]) -> str:
     head, *rows = text.split("<tr>")[1:]
     start = text[: text.index("<tr>")]
     named = [f'<tr class="{v.split(" ")[-1]}">{row}' for v, row in zip(verdicts, rows, strict=True)]
-    return f"{start}<tr>{head}{''.join(named)}"
+    return f'<div class="verdicts">{start}<tr>{head}{"".join(named)}</div>'
+
+
+def _plain(value: float) -> str:
+    """A number as people write it: no powers of ten below a quadrillion."""
+    return "-" if value != value else f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
 def said(one: Drift, filling: bool) -> str:
@@ -226,5 +233,5 @@ def said(one: Drift, filling: bool) -> str:
 
 def _row(one: Drift, filling: bool) -> tuple[Any, ...]:
     missing = f"{share(one.missing_before)} → {share(one.missing_now)}"
-    middle = f"{one.median_before:g} → {one.median_now:g}"
+    middle = f"{_plain(one.median_before)} → {_plain(one.median_now)}"
     return one.name, said(one, filling), f"{one.psi:.4f}", f"{one.critical:.4f}", missing, middle

@@ -260,10 +260,10 @@ def _missing(before: Half, now: Half, alpha: float) -> tuple[RateDrift, ...]:
 
 
 def _delay(before: Half, now: Half, alpha: float) -> Drift | None:
-    """Each report counts as a customer: a victim rarely reports twice."""
+    """A customer counts once: a victim reports several payments together."""
     if not len(before.reported) or not len(now.reported):
         return None
-    many = len(before.reported), len(now.reported)
+    many = before.reporters, now.reporters
     return drift("label_delay_s", before.reported / SECOND, now.reported / SECOND, many, alpha=alpha)
 
 

@@ -60,6 +60,8 @@ class Half(NamedTuple):
     """Other fields of the sample by path: whether they are null."""
     reported: NDArray[np.int64]
     """Of the frauds that became known within the period: microseconds from payment to report."""
+    reporters: int
+    """Customers whose payments these were: one victim reports several at once."""
     unlabelled: int
     """Payments of which nobody had said anything by the end of both periods."""
     versions: tuple[str, ...]
@@ -116,7 +118,7 @@ def read_halves(lake: Path, spans: Spans, stretch: int, sample: int = SAMPLE) ->
                 codes[at],
                 numbers[at],
                 blank[at],
-                _delays(connection, *((spans.begins, spans.middle), (spans.middle, spans.ends))[at]),
+                *_delays(connection, *((spans.begins, spans.middle), (spans.middle, spans.ends))[at]),
                 unlabelled.get(bool(at), 0),
                 tuple(str(version) for recent, version in versions if recent == bool(at)),
             )
@@ -243,13 +245,14 @@ def _columns(connection: Any) -> tuple[dict[str, str], dict[str, str]]:
     return numeric, other
 
 
-def _delays(connection: Any, begins: Instant, ends: Instant) -> NDArray[np.int64]:
-    """Of frauds that became known within these instants, whenever they were paid."""
+def _delays(connection: Any, begins: Instant, ends: Instant) -> tuple[NDArray[np.int64], int]:
+    """And of how many customers; of frauds that became known within these instants, whenever they were paid."""
     rows = connection.sql(
-        "SELECT epoch_us(o.known_at) - epoch_us(late.time) AS us FROM o JOIN late USING (payment_id) "
+        "SELECT epoch_us(o.known_at) - epoch_us(late.time) AS us, coalesce(payer_account, payment_id) AS who "
+        "FROM o JOIN late USING (payment_id) "
         f"WHERE o.label = 'fraud' AND o.known_at >= {_at(begins)} AND o.known_at < {_at(ends)} ORDER BY us"
     ).to_arrow_table()
-    return np.asarray(rows.column(0).to_numpy(), np.int64)
+    return np.asarray(rows.column(0).to_numpy(), np.int64), len(rows.column(1).unique())
 
 
 def _labels(connection: Any, spans: Spans, stretch: int) -> Iterator[Labels]:
