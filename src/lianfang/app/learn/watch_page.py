@@ -23,8 +23,9 @@ ACTIONS_ZH: Final = {"allow": "放行", "challenge": "质询", "hold": "暂缓",
 _STYLE: Final = """
 .moved td:nth-child(2),.shifted td:nth-child(2){font-weight:600}.shifted td:nth-child(2){color:#a4262c}
 .moved td:nth-child(2){color:#8a5a00}tr.few td{color:#777}.verdicts td:nth-child(2),.verdicts th:nth-child(2){text-align:left}
-.verdicts .filling td:nth-child(2){color:#777;font-weight:400}td{white-space:nowrap}
-details{margin:.6em 0}summary{cursor:pointer;color:#1b6ca8}"""
+.verdicts td:nth-child(2){white-space:normal}
+.verdicts .filling td:nth-child(2){color:#777;font-weight:400}
+td{white-space:nowrap}details{margin:.6em 0}summary{cursor:pointer;color:#1b6ca8}"""
 _HOW: Final = (
     "PSI 大于“偶然可达”才算变化；该界随两期客户数与所看数字的个数而定，不用固定的 0.1/0.25。 "
     "A change is a PSI above what chance reaches, which depends on the customers of both periods and on how many numbers are "

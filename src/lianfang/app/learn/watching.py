@@ -160,7 +160,7 @@ def as_json(found: Watched) -> dict[str, Any]:
         "recorded": found.recorded,
         "before": found.before._asdict(),
         "now": found.now._asdict(),
-        "features_drifted": len(found.changed),
+        "features_drifted": sum(one.name not in found.filling for one in found.changed),
         "rules_drifted": len(found.changed_hits),
         "rules_versions": {"before": found.versions[0], "now": found.versions[1]},
         "sampled": found.sampled,
