@@ -27,6 +27,7 @@ from lianfang.app.commands import (
     packs,
     query,
     replay,
+    report,
     review,
     rules,
     schema,
@@ -60,6 +61,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     ),
     "journal": (journal.verify, journal.export, journal.show),
     "lake": (lake.build, lake.compact, lake.retain, lake.status),
+    "report": (report.watch, report.review),
     "bench": (
         bench.decide,
         bench.messages,
@@ -114,6 +116,7 @@ def build() -> App:
         ),
         "journal": _group(app, "journal", "Read a decision journal."),
         "lake": _group(app, "lake", "The journal as Parquet by day: build it, compact it, let old days go."),
+        "report": _group(app, "report", "The node's own reports, as the desk writes them by itself."),
         "bench": _group(app, "bench", "Measure."),
     }
     for name, commands in COMMANDS.items():

@@ -56,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     iso8583_connections_max: Annotated[int, Meta(ge=1, le=65_536)] = 64
     lake_every_s: Annotated[int, Meta(ge=0, le=86_400)] = 300
     lake_law: str = ""
+    watch_every_days: Annotated[int, Meta(ge=0, le=365)] = 7
+    review_every_days: Annotated[int, Meta(ge=0, le=365)] = 30
     decider_cpu: Annotated[int, Meta(ge=-1, le=4_095)] = -1
     two_people: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -101,8 +103,10 @@ HELP: Final = {
     "iso8583_connections_max": "ISO 8583 connections served at once.",
     "lake_every_s": "The desk takes the journal into the lake so often, giving way to all else. 0: never.",
     "lake_law": "Laws of the retention file that bind this installation, separated by `:`, as `cn_aml`. Empty: 3 years.",
+    "watch_every_days": "The desk writes a report of drift into `reports/` so often, of its own lake. 0: never.",
+    "review_every_days": "The desk reviews the rules in force so often, and proposes; it changes nothing. 0: never.",
     "decider_cpu": "Pin the decider to this processor. -1: do not.",
-    "two_people": "Rules and models change only by drafts, which another person approves; direct changes are refused.",
+    "two_people": "Rules, models, parameters and packs change only by drafts that another person approves, never directly.",
     "log_level": "debug, info, warning or error.",
 }
 

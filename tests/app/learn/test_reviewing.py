@@ -82,3 +82,6 @@ def test_a_review_proposes_and_changes_nothing(tmp_path: Path, capsys: pytest.Ca
     (candidate,) = load_rules([out]).rules[:1]
     assert (candidate.mode, candidate.when) == ("shadow", first["when"])
     assert rules.read_text("utf-8") == RULES
+    fires = [one.fires for one in candidate.examples]
+    assert (fires.count(True), fires.count(False)) == (2, 2)
+    assert cli.main(["rules", "test", str(out)]) == 0, capsys.readouterr().err

@@ -92,6 +92,51 @@ def test_what_changed_is_told_and_nothing_else(
     assert "http" not in text
 
 
+RULES = """
+[[rules]]
+id = "large"
+zh = "大额"
+en = "large"
+when = "amount >= 30_000"
+action = "hold"
+code = "L"
+[[rules]]
+id = "shop"
+zh = "商户"
+en = "shop"
+when = 'payer.account == "A7"'
+action = "challenge"
+code = "S"
+"""
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_hit_rates_actions_missing_values_and_labels_are_told(tmp_path: Path, changed: bool) -> None:
+    path, rules, out = history(tmp_path / "past.parquet", changed=changed), tmp_path / "rules.toml", tmp_path / "o.json"
+    rules.write_text(RULES, "utf-8")
+    page = tmp_path / "week.html"
+    asked = ["watch", "--on", str(path), "--features", str(tmp_path / "recipe.toml"), "--rules", str(rules)]
+    assert cli.main([*asked, "--json", str(out), "--html", str(page)]) == 0
+    said = json.loads(out.read_bytes())
+    hits = {one["name"]: one for one in said["hits"]}
+    assert hits["large"]["verdict"] == ("shifted" if changed else "steady")
+    assert hits["shop"]["verdict"] == "too few"  # all of one customer
+    assert hits["shop"]["hits_now"] == 7
+    actions = {one["name"]: one["verdict"] for one in said["actions"]}
+    assert list(actions) == ["allow", "challenge", "hold", "block"]
+    assert (actions["hold"], actions["challenge"]) == ("shifted" if changed else "steady", "too few")
+    missing = {one["name"]: one["verdict"] for one in said["missing"]}
+    assert missing == ({"failed": "shifted"} if changed else {})
+    assert said["rules_drifted"] == changed
+    weeks = said["labels"]
+    assert [one["payments"] for one in weeks] == [7 * PEOPLE] * 5
+    assert weeks[0]["delay_median_s"] == pytest.approx(86_400)
+    assert said["label_delay"]["verdict"] == "too few"
+    assert 0.97 < weeks[0]["unlabelled"] / weeks[0]["payments"] < 1
+    text = page.read_text("utf-8")
+    assert "尚无标签" in text
+
+
 def test_a_history_without_both_periods_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = history(tmp_path / "past.parquet", changed=False)
     recipe = str(tmp_path / "recipe.toml")

@@ -84,3 +84,70 @@ def test_entries_are_tried_without_a_reason_and_nothing_is_written(client: TestC
         ("A2", "p", "payee"),
     ]
     problem(client.post(path, json=changed), 400, "invalid-input")
+
+
+def _key(client: TestClient[Litestar], *scopes: str) -> dict[str, str]:
+    made = client.post("/v1/keys", json={"scopes": list(scopes)}, headers=REASON).json()
+    return {**REASON, "Authorization": f"Bearer {made['text']}"}
+
+
+def test_parameters_and_packs_go_from_a_draft_to_live_by_two_people_and_back(
+    client: TestClient[Litestar], desk: Desk
+) -> None:
+    bob = _key(client, "approve", "read")
+    change = {"parameters": {"victim_large_amount": 700_000}, "packs": {"crypto": False}}
+    made = client.post("/v1/drafts", json=change, headers=REASON).json()
+    path = f"/v1/drafts/{made['id']}"
+    assert client.post(f"{path}/approve", json={"without_backtest": "tried"}, headers=bob).json()["state"] == "approved"
+
+    def stage(to: str) -> Any:
+        return client.post(f"{path}/stage", json={"stage": to}, headers=REASON)
+
+    def value() -> Any:
+        return next(p.value for p in in_force(desk).parameters if p.name == "victim_large_amount")
+
+    assert stage("shadow").json()["state"] == "shadow"
+    shadows = [rule for rule in in_force(desk).rules if rule.id.endswith(".next")]
+    assert shadows
+    assert all(rule.mode == "shadow" and "700000" in rule.when for rule in shadows)
+    assert value() == 500_000
+    beside = client.put("/v1/parameters/victim_large_amount", json={"value": 1}, headers=REASON)
+    assert "with this parameter" in problem(beside, 409, "conflict")["detail"]
+    beside = client.put("/v1/packs/crypto", json={"on": False}, headers=REASON)
+    assert "with this pack" in problem(beside, 409, "conflict")["detail"]
+    other = client.post("/v1/drafts", json={"parameters": {"victim_large_amount": 9}}, headers=REASON).json()
+    client.post(f"/v1/drafts/{other['id']}/approve", json={"without_backtest": "tried"}, headers=bob)
+    held = client.post(f"/v1/drafts/{other['id']}/stage", json={"stage": "shadow"}, headers=REASON)
+    assert "with the parameter victim_large_amount" in problem(held, 409, "conflict")["detail"]
+    problem(client.post(f"{path}/stage", json={"stage": "share", "share": 0.5}, headers=REASON), 409, "conflict")
+
+    assert stage("live").json()["state"] == "live"
+    assert value() == 700_000
+    assert not [rule for rule in in_force(desk).rules if rule.id.endswith(".next")]
+    assert {one["name"]: one["on"] for one in client.get("/v1/packs").json()}["crypto"] is False
+    assert client.post(f"{path}/rollback", headers=REASON).json()["state"] == "rolled_back"
+    assert value() == 500_000
+    assert {one["name"]: one["on"] for one in client.get("/v1/packs").json()}["crypto"] is True
+
+
+def test_a_draft_of_what_is_not_there_or_does_not_fit_is_refused(client: TestClient[Litestar]) -> None:
+    def refused(change: Any, status: int = 400, code: str = "invalid-input") -> str:
+        return str(problem(client.post("/v1/drafts", json=change, headers=REASON), status, code)["detail"])
+
+    assert "did you mean" in refused({"parameters": {"victim_large_amont": 7}})
+    assert "is a whole number" in refused({"parameters": {"victim_large_amount": 7.5}})
+    assert "is a number of the law" in refused({"parameters": {"law_qr_static_day": 7}}, 409, "conflict")
+    assert "there is no pack" in refused({"packs": {"nothing": True}})
+    assert "a draft changes a rule" in refused({})
+
+
+def test_where_two_people_are_asked_for_nobody_sets_a_parameter_or_switches_a_pack_alone(
+    client: TestClient[Litestar],
+) -> None:
+    client.app.state.two_people = True
+    for answer in (
+        client.put("/v1/parameters/victim_large_amount", json={"value": 700_000}, headers=REASON),
+        client.delete("/v1/parameters/victim_large_amount", headers=REASON),
+        client.put("/v1/packs/crypto", json={"on": False}, headers=REASON),
+    ):
+        assert "asks for two people" in problem(answer, 409, "conflict")["detail"]

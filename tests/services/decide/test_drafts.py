@@ -19,9 +19,10 @@ from lianfang.services.decide.drafts import (
     checked_change,
     in_force,
     rolled_back,
+    shadows_of,
     step,
 )
-from lianfang.wire import Rule
+from lianfang.wire import Rule, RuleSet
 
 OLD = Rule(id="r", zh="旧", en="old", when="amount > 1", code="R", action="hold")
 NEW = Rule(id="r", zh="新", en="new", when="amount > 2", code="R", action="challenge")
@@ -75,6 +76,32 @@ def test_live_is_what_was_drafted_and_a_way_back_leads_to_what_was_from_every_st
     for rules in stages:
         restored = {k: v for k, v in (rules | {r.id: r for r in back.put}).items() if k not in back.drop}
         assert restored == START
+
+
+READS = Rule(
+    id="reads", zh="读", en="reads", when="amount > param.large and hour(time) < param.late", code="P", points=5
+)
+SET = Change(parameters={"large": 700}, packs={"law": False})
+
+
+def test_a_parameter_is_shadowed_by_the_rules_that_read_it_and_then_set() -> None:
+    off = msgspec.structs.replace(READS, id="off", mode="off")
+    (shadow,) = shadows_of(SET, RuleSet(rules=(OLD, READS, off)))
+    assert (shadow.id, shadow.mode, shadow.when) == (
+        "reads.next",
+        "shadow",
+        "amount > 700 and hour(time) < param.late",
+    )
+    before = Before(parameters={"large": None}, packs={"law": True}, shadows=("reads.next",))
+    made = draft(change=SET, before=before)
+    watched = in_force(made, "shadow", None, (shadow,))
+    assert (watched.put, watched.parameters, watched.packs) == ((shadow,), {}, {})
+    live = in_force(made, "live", None)
+    assert (live.drop, live.parameters, live.packs) == (("reads.next",), {"large": 700}, {"law": False})
+    back = rolled_back(made)
+    assert (back.drop, back.parameters, back.packs) == (("reads.next",), {"large": None}, {"law": True})
+    with pytest.raises(ConflictError, match="from shadow it goes live"):
+        in_force(made, "share", 0.5)
 
 
 def test_every_step_that_is_not_named_is_refused() -> None:

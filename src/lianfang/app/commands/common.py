@@ -55,7 +55,7 @@ def write_json(path: Path | None, value: Any) -> None:
         return
     from lianfang.kernel.errors import DependencyError
 
-    text = json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
+    text = json_text(value)
     if str(path) == "-":
         sys.stdout.write(text)
         return
@@ -64,6 +64,11 @@ def write_json(path: Path | None, value: Any) -> None:
         path.write_text(text, "utf-8")
     except OSError as why:
         raise DependencyError(f"cannot write {path}: {why.strerror}") from why
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON to be read by people too. Numbers that are none become null."""
+    return json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
 
 
 def _finite(value: Any) -> Any:

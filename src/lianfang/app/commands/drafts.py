@@ -19,6 +19,9 @@ def make(
     reason: str,
     remove: tuple[str, ...] = (),
     model: str = "",
+    parameters: Path | None = None,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    pack: tuple[str, ...] = (),
     key: str | None = None,
     json: JsonFile = None,
 ) -> int:
@@ -34,6 +37,12 @@ def make(
         Id of a rule to remove.
     model
         Version of a model that the node has, to score by.
+    parameters
+        A rule file whose parameters get its values, as `lianfang tune` writes it.
+    set_
+        A parameter and its new value: `victim_large_amount=700_000`; may be repeated.
+    pack
+        A pack to switch: `crypto=off`; may be repeated.
     key
         API key with the scope `rules`.
     json
@@ -46,9 +55,43 @@ def make(
     from lianfang.app.replay import load_rules
 
     rules = load_rules(files).rules if files else ()
-    change = {"rules": msgspec.to_builtins(rules), "remove": list(remove), "model": model}
+    change = {
+        "rules": msgspec.to_builtins(rules),
+        "remove": list(remove),
+        "model": model,
+        "parameters": _values(parameters, set_),
+        "packs": dict(_switch(one) for one in pack),
+    }
     said = need_reason(reason)
     return _asked(key, json, lambda node: post_draft(node, change, said))
+
+
+def _values(file: Path | None, given: Sequence[str]) -> dict[str, int | float]:
+    from lianfang.app.replay import load_rules
+
+    found = {one.name: one.value for one in load_rules([file]).parameters} if file is not None else {}
+    return found | dict(_value(one) for one in given)
+
+
+def _value(text: str) -> tuple[str, int | float]:
+    from lianfang.kernel.errors import InputError
+
+    name, _, said = text.partition("=")
+    for number in (int, float):
+        try:
+            return name, number(said)
+        except ValueError:
+            continue
+    raise InputError(f"{text!r} is not `name=value`, as `victim_large_amount=700_000`", "--set")
+
+
+def _switch(text: str) -> tuple[str, bool]:
+    from lianfang.kernel.errors import InputError
+
+    name, _, said = text.partition("=")
+    if said not in ("on", "off"):
+        raise InputError(f"{text!r} is not `name=on` or `name=off`", "--pack")
+    return name, said == "on"
 
 
 def list_(*, key: str | None = None, json: JsonFile = None) -> int:
@@ -231,6 +274,8 @@ def _table(drafts: Sequence[dict[str, Any]]) -> None:
         change = draft["change"]
         touched = [rule["id"] for rule in change.get("rules", [])] + [f"-{one}" for one in change.get("remove", [])]
         touched += [f"model {change['model'][:12]}"] if change.get("model") else []
+        touched += [f"{name}={value}" for name, value in change.get("parameters", {}).items()]
+        touched += [f"{name}={'on' if on else 'off'}" for name, on in change.get("packs", {}).items()]
         share = f" {draft['share']:.0%}" if draft.get("share") else ""
         backtested = "yes" if draft.get("backtest") else "no"
         rows.append(

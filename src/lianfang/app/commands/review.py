@@ -23,6 +23,7 @@ def review(
     label_delay: str | None = None,
     seed: int = 1,
     out: Path | None = None,
+    html: Path | None = None,
     json: JsonFile = None,
 ) -> int:
     """Review a rule set on a history: rules to retire or tighten, and candidates made of what missed frauds have in common.
@@ -46,12 +47,15 @@ def review(
         Of everything random.
     out
         Write the candidates to this rule file (YAML or JSON by its ending).
+    html
+        Write a page to open in a browser, in Chinese and English.
     json
         Write everything to this file.
     """
     from lianfang.app.commands.backtest import job_of
     from lianfang.app.commands.common import progress, write_json
     from lianfang.app.learn.recipe import of_rules
+    from lianfang.app.learn.review_page import page
     from lianfang.app.learn.reviewing import as_json, draft_of
     from lianfang.app.learn.reviewing import review as run
 
@@ -64,6 +68,8 @@ def review(
         _show(found)
     if out is not None:
         _write(draft_of(found), out)
+    if html is not None:
+        html.write_text(page(found), "utf-8")
     write_json(json, as_json(found))
     return 0
 

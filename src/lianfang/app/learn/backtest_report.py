@@ -23,6 +23,9 @@ CHANGE_TEXTS: Final = {
     "no_longer_challenged": ("不再质询", "no longer challenged"),
     "otherwise": ("其他(拦截与阻断互换)", "otherwise: between hold and block"),
 }
+_STYLE: Final = """
+.texts td,.texts th{text-align:left;white-space:nowrap}.texts td:nth-child(6){text-align:right}
+.texts td:last-child{white-space:normal}.wide{overflow-x:auto}.wide td,.wide th{white-space:nowrap}"""
 _ABOUT: Final = (
     "动作由实时引擎给出，与节点当时会给的相同。标签只取期末已知者；期末仍未知的不计入任何占比。"
     "区间为95%：占比用Wilson法，金额按日自助抽样。 "
@@ -59,7 +62,7 @@ def page(found: Figures) -> str:
         [
             '<!doctype html><html lang="zh"><head><meta charset="utf-8">',
             f"<title>联防 回测报告 Backtest: {escape(one.sides[0].version)}</title>",
-            f"<style>{STYLE}</style></head><body>",
+            f"<style>{STYLE}{_STYLE}</style></head><body>",
             f"<h1>回测报告 <small>Backtest of {escape(one.sides[0].version)}</small></h1>",
             f"<p>{facts}</p>",
             f'<p class="small">{_ABOUT}</p>',
@@ -67,14 +70,14 @@ def page(found: Figures) -> str:
             table(heads, whole_rows(found)),
             _changes(found),
             "<h2>每周 <small>By week</small></h2>",
-            f'<div class="charts">{"".join(_charts(found))}</div>',
+            f'<div class="charts">{"".join(charts(found))}</div>',
             table(
                 ("周 week", "付款 payments", "已知欺诈 known frauds", "未知 unknown", "触及 touched", "其中欺诈 frauds",
                  "其中正常 genuine", "拦下欺诈金额 money stopped", "误拦金额 wrongly stopped"),
                 _week_rows(found),
             ),
             "<h2>各规则 <small>Rule by rule</small></h2>",
-            table(_ITEMS, [_item(found, worth) for worth in found.fired()]),
+            f'<div class="wide">{table(_ITEMS, [_item(found, worth) for worth in found.fired()])}</div>',
             _quiet(found),
             "</body></html>\n",
         ]
@@ -228,9 +231,14 @@ def _changes(found: Figures) -> str:
             "<h2>变化 <small>What changes against the current set</small></h2>",
             table(heads, change_rows(found)),
             "<h3>样本 <small>Payments to open</small></h3>",
-            table(opened, sample_rows(found)),
+            f'<div class="texts">{table(opened, [_told(row) for row in sample_rows(found)])}</div>',
         ]
     )
+
+
+def _told(row: Row) -> Row:
+    """The change in words."""
+    return (" ".join(CHANGE_TEXTS[row[0]]), *row[1:])
 
 
 def _week_rows(found: Figures) -> list[Row]:
@@ -251,7 +259,7 @@ def _week_rows(found: Figures) -> list[Row]:
     ]
 
 
-def _charts(found: Figures) -> list[str]:
+def charts(found: Figures) -> list[str]:
     """Recall and false alarms week by week, of both sets."""
     names = (("规则集", "rules"), ("现行", "current"))
     recall: list[Series] = []

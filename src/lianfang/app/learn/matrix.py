@@ -62,18 +62,20 @@ def read_matrix(
     *,
     label_delay: int | None = None,
     limit: int = ROWS_MAX,
+    thin: int = 1,
 ) -> Matrix:
     """Reads and counts. `label_delay`: microseconds after which a label is known, for a history that does not say.
+    `thin`: of payments that are no fraud only each so manieth is kept, and `limit` is of those kept.
 
     Raises `InputError` for a history that does not fit its mapping, or has no rows or too many.
     """
     report = HistoryReport()
-    collector = _Collector(made, label_delay)
+    collector = _Collector(made, label_delay, thin)
     wanted = list(dict.fromkeys((*collector.layout, *collector.paths, "card", "id", "amount")))
     with calm():
         for batch in read_history(history, mapping, wanted, progress=progress, report=report):
             collector.add(batch)
-            if report.rows > limit:
+            if collector.kept > limit:
                 raise TooLargeError(f"more than {limit:,} payments; give a part of the history", str(history))
     return collector.matrix(report, history)
 
@@ -81,8 +83,11 @@ def read_matrix(
 class _Collector:
     """Arrays of all batches."""
 
-    def __init__(self, made: Ingredients, label_delay: int | None) -> None:
+    def __init__(self, made: Ingredients, label_delay: int | None, thin: int = 1) -> None:
         self.made = made
+        self._thin = thin
+        self._seen = 0
+        self.kept = 0
         self._delay = label_delay
         book = rule_book(RuleSet(features=made.features), ListBook(LIST_SCHEMA.empty_table(), REPLAY_KEY, "none"))
         self.layout = book.layout[: book.layout.index(HINTS)]
@@ -105,25 +110,27 @@ class _Collector:
         of_payments: Iterator[tuple[Any, ...]] = (
             zip(*[columns[path] for path in self.paths], strict=True) if self.paths else iter([()] * batch.rows)
         )
-        pairs = zip(of_payments, found, strict=True)
-        values = np.array([self._inputs(row, values) for row, values in pairs], np.float64)
+        keep = (labels == FRAUD) | ((self._seen + np.arange(batch.rows)) % self._thin == 0)
+        self._seen += batch.rows
+        self.kept += int(keep.sum())
+        pairs = zip(of_payments, found, keep.tolist(), strict=True)
+        values = np.array([self._inputs(row, values) for row, values, on in pairs if on], np.float64)
         kinds = batch.extra.get(LABEL_KIND) or [None] * batch.rows
         kinds = [
             str(kind) if kind is not None and label == 1 else None for kind, label in zip(kinds, labels, strict=True)
         ]
         customers = batch.extra.get(CUSTOMER) or columns["card"]
-        self._parts.append(
-            (
-                values.reshape(batch.rows, len(self.made.inputs)),
-                np.array([hash(one) for one in columns["id"]], np.int64).view(np.uint64),
-                times,
-                np.array(columns["amount"], np.int64),
-                labels,
-                known_at,
-                np.array(self._customers.all(customers), np.int64),
-                np.array(self._kinds.all(kinds), np.int32),
-            )
+        whole: tuple[NDArray[Any], ...] = (
+            np.array([hash(one) for one in columns["id"]], np.int64).view(np.uint64),
+            times,
+            np.array(columns["amount"], np.int64),
+            labels,
+            known_at,
+            np.array(self._customers.all(customers), np.int64),
+            np.array(self._kinds.all(kinds), np.int32),
         )
+        inputs = values.reshape(int(keep.sum()), len(self.made.inputs))
+        self._parts.append((inputs, *(one[keep] for one in whole)))
 
     def _known_at(self, batch: HistoryBatch, times: NDArray[np.int64]) -> NDArray[np.int64]:
         """When labels became known; where neither the history nor the caller says, never, so that no feature counts them."""

@@ -5,37 +5,41 @@ Candidates are found on the earlier part of the period and judged on the later o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from lianfang.app.learn.backtest import Backtest, Outcome, backtest
 from lianfang.app.learn.backtest_figures import figures
 from lianfang.app.learn.columns import check_input
+from lianfang.app.learn.examples import Wanted, with_examples
+from lianfang.app.learn.judging import answers
 from lianfang.app.learn.matrix import read_matrix
 from lianfang.app.learn.recipe import Ingredients
-from lianfang.app.learn.sides import sides_of
 from lianfang.app.learn.watching import still_filling
-from lianfang.app.replay.run import calm
-from lianfang.engines.expr import Environment
-from lianfang.infra.history import FRAUD, read_history
-from lianfang.services.decide import NOT_FRAUD
+from lianfang.engines.expr import Environment, check
+from lianfang.engines.features import Ratio, declare
+from lianfang.infra.history import FRAUD
+from lianfang.kernel.errors import InputError
 from lianfang.services.learn.backtest import FRAUD as FRAUD_ROW
 from lianfang.services.learn.backtest import GENUINE as GENUINE_ROW
 from lianfang.services.learn.backtest import WHOLE
 from lianfang.services.learn.intervals import Share, wilson
 from lianfang.services.learn.labels import known_labels
-from lianfang.services.learn.patterns import Condition, Pattern, find_patterns
+from lianfang.services.learn.patterns import CONDITIONS_MAX, Condition, Pattern, find_patterns
 from lianfang.services.learn.review import TIMES_BASE, Proposal, proposals
-from lianfang.wire import Input, Rule, RuleSet
+from lianfang.wire import Feature, Input, Rule, RuleSet
 
 EARLIER: Final = 0.6
 """Share of the period that candidates are found on."""
 TOUCHED_MOST: Final = 0.0005
 """Share of genuine payments that a candidate may touch."""
 DIGITS: Final = 4
+EXAMPLES: Final = 2
+"""Of each kind, at most: payments on which a candidate must fire, and must not."""
 
 
 class Candidate(NamedTuple):
@@ -49,6 +53,8 @@ class Candidate(NamedTuple):
     false_alarms: Share
     """Of the later part's genuine payments."""
     precision: Share
+    features: tuple[Feature, ...] = ()
+    """That its condition reads, declared: a rule file may not have all of them yet."""
 
 
 class Review(NamedTuple):
@@ -73,7 +79,10 @@ def review(job: Backtest, made: Ingredients, progress: Callable[[int], None] | N
 
 def _candidates(job: Backtest, outcome: Outcome, made: Ingredients) -> list[Candidate]:
     matrix = read_matrix(job.history, job.mapping, made, label_delay=job.label_delay)
-    allowed = _actions(job) == 0
+    said = answers(job)
+    if len(said.actions) != len(matrix):
+        raise InputError("rows with bad values cannot be reviewed: mend them, or leave them out", str(job.history))
+    allowed = said.actions == 0
     cut = outcome.begins + int((outcome.ends - outcome.begins) * EARLIER)
     labels = [
         known_labels(matrix.labels, matrix.known_at, matrix.times, as_of, outcome.delay)
@@ -94,7 +103,15 @@ def _candidates(job: Backtest, outcome: Outcome, made: Ingredients) -> list[Cand
     made = made._replace(inputs=tuple(made.inputs[i] for i in usable))
     rows, base = later & allowed, float((labels[1][later & allowed] == FRAUD).mean())
     judged = [_judged(i, one, made, columns, rows, labels[1]) for i, one in enumerate(patterns, 1)]
-    return [one for one in judged if one.precision.low > TIMES_BASE * base]  # the others were a coincidence
+    sure = [one for one in judged if one[0].precision.low > TIMES_BASE * base]  # the others were a coincidence
+    rng = np.random.default_rng(job.seed)
+    period = (earlier | later) & allowed
+    wanted = [_wanted(one, held, period, labels[1], matrix.ids, rng) for one, held in sure]
+    rules = with_examples(job, made.features, wanted)
+    return [
+        one._replace(rule=rule, features=_read_by(rule, made.features))
+        for (one, _), rule in zip(sure, rules, strict=True)
+    ]
 
 
 def _judged(
@@ -104,20 +121,48 @@ def _judged(
     columns: NDArray[np.float64],
     rows: NDArray[np.bool_],
     labels: NDArray[np.int8],
-) -> Candidate:
+) -> tuple[Candidate, NDArray[np.int64]]:
+    """The candidate, and how many of its conditions hold on each payment, short of all by so many: int64[payments]."""
     conditions = [one._replace(value=float(f"{one.value:.{DIGITS}g}")) for one in pattern.conditions]
-    hit = rows.copy()
+    lacking = np.full(len(rows), len(conditions))
     for one in conditions:
-        hit &= one.holds(columns)
+        lacking -= one.holds(columns)
+    hit = rows & (lacking == 0)
     frauds, genuine = rows & (labels == FRAUD), rows & (labels == 0)
     caught, touched = int((hit & frauds).sum()), int((hit & genuine).sum())
-    return Candidate(
+    found = Candidate(
         _rule(number, conditions, made),
         int(frauds.sum()),
         wilson(caught, int(frauds.sum())),
         wilson(touched, int(genuine.sum())),
         wilson(caught, caught + touched),
     )
+    return found, lacking
+
+
+def _wanted(
+    one: Candidate,
+    lacking: NDArray[np.int64],
+    period: NDArray[np.bool_],
+    labels: NDArray[np.int8],
+    ids: NDArray[np.uint64],
+    rng: np.random.Generator,
+) -> Wanted:
+    """Missed frauds that it catches; genuine payments that it just does not touch."""
+    fires = np.flatnonzero(period & (labels == FRAUD) & (lacking == 0))
+    near = period & (labels == 0) & (lacking > 0)
+    quiet = np.flatnonzero(near & (lacking == lacking[near].min(initial=CONDITIONS_MAX)))
+    picked = [rng.choice(of, min(EXAMPLES, len(of)), replace=False) for of in (fires, quiet)]
+    return Wanted(one.rule, *(tuple(ids[np.sort(of)].tolist()) for of in picked))
+
+
+def _read_by(rule: Rule, features: Sequence[Feature]) -> tuple[Feature, ...]:
+    """The declarations of the features that a condition reads, and of those they are made of."""
+    needed = set(check(rule.when, Environment(features=tuple(one.name for one in features))).features)
+    for one in declare(features):
+        if isinstance(one, Ratio) and one.name in needed:
+            needed |= {one.top, one.bottom}
+    return tuple(one for one in features if one.name in needed)
 
 
 def _rule(number: int, conditions: list[Condition], made: Ingredients) -> Rule:
@@ -149,31 +194,10 @@ def _words(one: Condition, given: Input) -> tuple[str, str]:
     return f"{given.zh or given.name} {one.op} {value}", f"{given.en or given.name} {one.op} {value}"
 
 
-def _actions(job: Backtest) -> NDArray[np.int8]:
-    """What the set answered to each row of the history, by severity; in the order in which it is read."""
-    side = sides_of(job.rules, None, job.lists, job.known_lists, job.scorer)[0]
-    parts: list[NDArray[np.int8]] = []
-    wanted = list(dict.fromkeys((*side.plain, "id", "amount")))
-    with calm():
-        for batch in read_history(job.history, job.mapping, wanted):
-            rows = side.rows(batch.columns, batch.rows)
-            steps = side.replayer.step(rows, _frauds(batch, job))
-            parts.append(side.replayer.judge_steps(rows, steps, side.hints(batch.columns, batch.rows)).actions)
-    return np.concatenate(parts)
-
-
-def _frauds(batch: Any, job: Backtest) -> NDArray[np.int64]:
-    times = np.array(batch.columns["time"], np.int64)
-    known_at = batch.known_at
-    if known_at is None:
-        known_at = np.full(batch.rows, NOT_FRAUD) if job.label_delay is None else times + job.label_delay
-    fraud = np.zeros(batch.rows, bool) if batch.labels is None else batch.labels == FRAUD
-    return np.where(fraud, known_at, NOT_FRAUD)
-
-
 def draft_of(found: Review) -> RuleSet:
     """The candidates as a rule file for `lianfang draft make`: in shadow, until a person thinks otherwise."""
-    return RuleSet(rules=tuple(one.rule for one in found.candidates))
+    features = {one.name: one for candidate in found.candidates for one in candidate.features}
+    return RuleSet(features=tuple(features.values()), rules=tuple(one.rule for one in found.candidates))
 
 
 def as_json(found: Review) -> dict[str, Any]:
@@ -184,6 +208,7 @@ def as_json(found: Review) -> dict[str, Any]:
             {
                 "rule": one.rule.id,
                 "when": one.rule.when,
+                "examples": msgspec.to_builtins(one.rule.examples),
                 "missed_later": one.missed,
                 **{k: getattr(one, k)._asdict() for k in ("caught", "false_alarms", "precision")},
             }

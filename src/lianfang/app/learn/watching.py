@@ -1,8 +1,11 @@
-"""A recent period of a history against the one before it: inputs, the model's score, what is missing, how late labels come."""
+"""A recent period against the one before it: numbers, hits of rules, actions, what is missing, how late labels come.
+
+Two sources, one comparison: a history counted and judged anew, or a node's lake as it was decided.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -10,19 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lianfang.app.learn.columns import check_input
-from lianfang.app.learn.matrix import Matrix, read_matrix
+from lianfang.app.learn.history_halves import Looked, history_halves
 from lianfang.app.learn.recipe import Ingredients
 from lianfang.engines.expr import Environment
 from lianfang.engines.features import Ratio, Windowed, declare
-from lianfang.engines.scoring import TrainedModel
-from lianfang.infra.history import FRAUD, NEVER, Mapping
+from lianfang.infra.history import Mapping
+from lianfang.infra.lake.halves import Half, Halves, Labels, Spans, Sums, first_decision, read_halves
 from lianfang.infra.models import ModelFolder
-from lianfang.kernel.errors import InputError
-from lianfang.kernel.instant import SECOND
+from lianfang.kernel.instant import DAY, SECOND, Instant
 from lianfang.services.learn.drift import Drift, drift
+from lianfang.services.learn.rates import NO_HITS, Exposure, Hits, RateDrift, exposure, hits_of, rate_drift
+from lianfang.wire import ACTIONS, Feature, RuleSet
 
-SCORE: Final = "score"
-SCORED_AT_ONCE: Final = 50_000
+STRETCH: Final = 7 * DAY
+"""Labels are told week by week, counted back from the end."""
+CHANGED: Final = ("moved", "shifted")
 _ORDER: Final = {"shifted": 0, "moved": 1, "too few": 2, "steady": 3}
 
 
@@ -38,6 +43,8 @@ class Job(NamedTuple):
     until: int = 0
     alpha: float = 0.01
     label_delay: int | None = None
+    rules: RuleSet | None = None
+    """The hits of these rules are compared; None: no hits."""
 
 
 class Period(NamedTuple):
@@ -52,6 +59,8 @@ class Period(NamedTuple):
     delay_median_s: float
     delay_p90_s: float
     """From payment to report, of the frauds reported within the period; NaN without any."""
+    unlabelled: int = 0
+    """Payments of which nobody had said anything by the end of both periods."""
 
 
 class Watched(NamedTuple):
@@ -63,77 +72,203 @@ class Watched(NamedTuple):
     alpha: float
     filling: frozenset[str] = frozenset()
     """Inputs with a window longer than the history before the recent period: they grow by themselves."""
+    hits: tuple[RateDrift, ...] = ()
+    """Rules, lists, score and doubts that fired in either period."""
+    actions: tuple[RateDrift, ...] = ()
+    missing: tuple[RateDrift, ...] = ()
+    """Nulls of whatever is null in some payments and not in others."""
+    delay: Drift | None = None
+    """Of the time from payment to report."""
+    labels: tuple[Labels, ...] = ()
+    recorded: bool = False
+    """Whether this is what a node decided, rather than a history judged anew."""
+    versions: tuple[int, int] = (1, 1)
+    """Versions of the rules that decided in each period."""
+    sampled: float = 1.0
+    """Share of customers whose numbers were looked at."""
 
     @property
     def changed(self) -> tuple[Drift, ...]:
-        """Those that are more than chance."""
-        return tuple(one for one in self.drifts if one.verdict in ("moved", "shifted"))
+        """Numbers that are more than chance."""
+        return tuple(one for one in self.drifts if one.verdict in CHANGED)
+
+    @property
+    def changed_hits(self) -> tuple[RateDrift, ...]:
+        """Rates of hits that are more than chance."""
+        return tuple(one for one in self.hits if one.verdict in CHANGED)
 
 
 def watch(job: Job, progress: Callable[[int], None] | None = None) -> Watched:
-    """Reads, counts and compares. Raises `InputError` for a history that has not both periods."""
-    matrix = read_matrix(job.history, job.mapping, job.made, progress, label_delay=job.label_delay)
-    ends = job.until or int(matrix.times.max()) + 1
-    now_at, before_at = ends - job.recent, ends - job.recent - job.reference
-    before, now = _rows(matrix.times, before_at, now_at), _rows(matrix.times, now_at, ends)
-    if not before.any() or not now.any():
-        raise InputError(
-            "the history has no payments in one of the two periods: give a shorter `--recent` or `--reference`",
-            str(job.history),
-        )
-    names, values = _numbers(job, matrix)
-    periods = _period(matrix, before, before_at, now_at), _period(matrix, now, now_at, ends)
-    customers = periods[0].customers, periods[1].customers
-    found = [
-        drift(name, column[before], column[now], customers, alpha=job.alpha, looked_at=len(names))
-        for name, column in zip(names, values, strict=True)
-    ]
-    ordered = tuple(sorted(found, key=lambda one: (_ORDER[one.verdict], -one.psi)))
-    return Watched(*periods, ordered, job.alpha, still_filling(job.made, now_at - int(matrix.times.min())))
+    """Reads a history, counts, judges and compares. Raises `InputError` for one that has not both periods."""
+    asked = Looked(job.history, job.mapping, job.made, job.model, job.rules, job.label_delay)
+    halves, spans, begins = history_halves(asked, job.recent, job.reference, job.until, STRETCH, progress)
+    return compared(halves, spans, job.alpha, still_filling(job.made, spans.middle - begins))
+
+
+def watch_lake(
+    lake: Path, recent: int, reference: int, until: int, *, alpha: float = 0.01, features: Sequence[Feature] = ()
+) -> Watched:
+    """A node's lake as it was decided, until this instant. `features`: in force, to say which windows still fill."""
+    spans = Spans(Instant(until - recent - reference), Instant(until - recent), Instant(until))
+    halves = read_halves(lake, spans, STRETCH)
+    begins = first_decision(lake)
+    past = spans.middle - (spans.begins if begins is None else begins)
+    found = compared(halves, spans, alpha, frozenset(long_windows(features, past)))
+    return found._replace(recorded=True)
+
+
+def compared(halves: Halves, spans: Spans, alpha: float, filling: frozenset[str] = frozenset()) -> Watched:
+    """Both periods, side by side."""
+    before, now = halves.before, halves.now
+    exposures = _exposure(before.exposure), _exposure(now.exposure)
+    versions = len(before.versions), len(now.versions)
+    return Watched(
+        _period(before, spans.begins, spans.middle),
+        _period(now, spans.middle, spans.ends),
+        _numbers(before, now, alpha),
+        alpha,
+        filling,
+        _rates(before.hits, now.hits, exposures, alpha),
+        _rates(_actions(before), _actions(now), exposures, alpha, keep_order=True),
+        _missing(before, now, alpha),
+        _delay(before, now, alpha),
+        halves.labels,
+        versions=versions,
+        sampled=halves.sampled,
+    )
 
 
 def still_filling(made: Ingredients, past_us: int) -> frozenset[str]:
     """Inputs that read a window longer than the past of so many microseconds."""
-    windows = {one.name: one.window_s for one in declare(made.features) if isinstance(one, Windowed)}
-    long = {name for name, window_s in windows.items() if window_s * SECOND > past_us}
-    long |= {one.name for one in declare(made.features) if isinstance(one, Ratio) and {one.top, one.bottom} & long}
+    long = long_windows(made.features, past_us)
     env = Environment(features=tuple(one.name for one in made.features))
     return frozenset(one.name for one in made.inputs if check_input(one, env).features & long)
 
 
+def long_windows(features: Sequence[Feature], past_us: int) -> set[str]:
+    """Features that look further back than so many microseconds, and ratios of them."""
+    declared = declare(features)
+    windows = {one.name: one.window_s for one in declared if isinstance(one, Windowed)}
+    long = {name for name, window_s in windows.items() if window_s * SECOND > past_us}
+    return long | {one.name for one in declared if isinstance(one, Ratio) and {one.top, one.bottom} & long}
+
+
 def as_json(found: Watched) -> dict[str, Any]:
-    """Both periods and every number's change, as plain values."""
+    """Both periods and every change, as plain values."""
     return {
         "alpha": found.alpha,
+        "recorded": found.recorded,
         "before": found.before._asdict(),
         "now": found.now._asdict(),
+        "features_drifted": sum(one.name not in found.filling for one in found.changed),
+        "rules_drifted": len(found.changed_hits),
+        "rules_versions": {"before": found.versions[0], "now": found.versions[1]},
+        "sampled": found.sampled,
         "drifts": [one._asdict() | {"filling": one.name in found.filling} for one in found.drifts],
+        "hits": [one._asdict() for one in found.hits],
+        "actions": [one._asdict() for one in found.actions],
+        "missing": [one._asdict() for one in found.missing],
+        "label_delay": None if found.delay is None else found.delay._asdict(),
+        "labels": [_stretch(one) for one in found.labels],
     }
 
 
-def _rows(times: NDArray[np.int64], begins: int, ends: int) -> NDArray[np.bool_]:
-    inside: NDArray[np.bool_] = (times >= begins) & (times < ends)
-    return inside
+def _stretch(one: Labels) -> dict[str, Any]:
+    median, most = late(one.delays)
+    plain = {key: value for key, value in one._asdict().items() if key != "delays"}
+    return {**plain, "delay_median_s": median, "delay_p90_s": most}
 
 
-def _numbers(job: Job, matrix: Matrix) -> tuple[list[str], list[NDArray[np.float64]]]:
-    """Every input and, with a model, its score; each float64[payments]."""
-    names, values = list(matrix.names), [matrix.columns[:, i] for i in range(len(matrix.names))]
-    if job.model is not None:
-        trees = TrainedModel(job.model.manifest, job.model.trees).trees()
-        parts = [
-            trees.rows(matrix.columns[at : at + SCORED_AT_ONCE])[1] for at in range(0, len(matrix), SCORED_AT_ONCE)
-        ]
-        names, values = [SCORE, *names], [np.concatenate(parts), *values]
-    return names, values
+def late(delays: NDArray[np.int64]) -> tuple[float, float]:
+    """Median and ninth decile in seconds; NaN without any."""
+    if not len(delays):
+        return float("nan"), float("nan")
+    median, most = np.quantile(delays / SECOND, [0.5, 0.9])
+    return float(median), float(most)
 
 
-def _period(matrix: Matrix, rows: NDArray[np.bool_], begins: int, ends: int) -> Period:
-    reported = (
-        (matrix.labels == FRAUD) & (matrix.known_at < ends) & (matrix.known_at >= begins) & (matrix.known_at != NEVER)
-    )
-    delays: NDArray[Any] = (matrix.known_at[reported] - matrix.times[reported]) / 1e6
-    late = np.quantile(delays, [0.5, 0.9]) if len(delays) else np.array([np.nan, np.nan])
-    known = matrix.customers[rows]
-    customers = len(np.unique(known[known >= 0])) or int(rows.sum())
-    return Period(begins, ends, int(rows.sum()), customers, int(reported.sum()), float(late[0]), float(late[1]))
+def _period(half: Half, begins: int, ends: int) -> Period:
+    payments, _, customers = half.exposure
+    return Period(begins, ends, payments, customers, len(half.reported), *late(half.reported), half.unlabelled)
+
+
+def _exposure(sums: Sums) -> Exposure:
+    return Exposure(*sums)
+
+
+def _numbers(before: Half, now: Half, alpha: float) -> tuple[Drift, ...]:
+    """Those that are not null throughout."""
+    customers = _many(before), _many(now)
+    given = [n for n in before.numbers if not (_empty(before.numbers[n]) and _empty(now.numbers[n]))]
+    found = [
+        drift(name, before.numbers[name], now.numbers[name], customers, alpha=alpha, looked_at=len(given))
+        for name in given
+    ]
+    return tuple(sorted(found, key=lambda one: (_ORDER[one.verdict], -one.psi)))
+
+
+def _many(half: Half) -> int:
+    return len(np.unique(half.customers[half.customers >= 0])) + int((half.customers < 0).sum())
+
+
+def _empty(values: NDArray[np.float64]) -> bool:
+    return bool(np.isnan(values).all())
+
+
+def _actions(half: Half) -> dict[str, Sums]:
+    return {name: half.actions.get(name, (0, 0, 0)) for name in ACTIONS}
+
+
+def _rates(
+    before: dict[str, Sums],
+    now: dict[str, Sums],
+    of: tuple[Exposure, Exposure],
+    alpha: float,
+    *,
+    keep_order: bool = False,
+) -> tuple[RateDrift, ...]:
+    names = list(dict.fromkeys((*before, *now)))
+    found = [
+        rate_drift(name, (_hits(before.get(name)), _hits(now.get(name))), of, alpha=alpha, looked_at=len(names))
+        for name in names
+    ]
+    return tuple(found if keep_order else sorted(found, key=_weight))
+
+
+def _hits(sums: Sums | None) -> Hits:
+    return NO_HITS if sums is None else Hits(*sums)
+
+
+def _weight(one: RateDrift) -> tuple[Any, ...]:
+    return _ORDER[one.verdict], one.chance, -(one.hits_before + one.hits_now), one.name
+
+
+def _missing(before: Half, now: Half, alpha: float) -> tuple[RateDrift, ...]:
+    """Nulls among the sampled payments."""
+    of = exposure(before.customers), exposure(now.customers)
+    blanks = [{**{n: np.isnan(v) for n, v in half.numbers.items()}, **half.blank} for half in (before, now)]
+    mixed = [
+        name
+        for name in blanks[0]
+        if (blanks[0][name].any() or blanks[1][name].any()) and not (blanks[0][name].all() and blanks[1][name].all())
+    ]
+    found = []
+    for name in mixed:
+        hits = hits_of(before.customers, blanks[0][name]), hits_of(now.customers, blanks[1][name])
+        found.append(rate_drift(name, hits, of, alpha=alpha, looked_at=len(mixed)))
+    return tuple(sorted(found, key=_weight))
+
+
+def _delay(before: Half, now: Half, alpha: float) -> Drift | None:
+    """A customer counts once: a victim reports several payments together."""
+    if not len(before.reported) or not len(now.reported):
+        return None
+    many = before.reporters, now.reporters
+    return drift("label_delay_s", before.reported / SECOND, now.reported / SECOND, many, alpha=alpha)
+
+
+def enough(lake: Path, until: int, recent: int, reference: int) -> int:
+    """How much reference the lake has before the recent period, at most as asked; 0 where it is less than the recent one."""
+    begins = first_decision(lake)
+    have = 0 if begins is None else until - recent - begins
+    return min(have, reference) if have >= recent else 0

@@ -34,6 +34,7 @@ from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.lake import lake_keeping
 from lianfang.app.node.pages import Pages
 from lianfang.app.node.peer import ask, door_url
+from lianfang.app.node.reports import days, gauges, reports_keeping
 from lianfang.app.settings import Settings
 from lianfang.console.failing import handlers as console_failures
 from lianfang.console.router import console_router
@@ -172,6 +173,7 @@ class Desk:
             GaugeMetricFamily("lianfang_desk_attention", "Things that need attention", len(self.publisher.trouble)),
             GaugeMetricFamily("lianfang_desk_rules", "Rules published", len(self.publisher.ruleset.rules)),
             GaugeMetricFamily("lianfang_desk_list_entries", "List entries on record", entries),
+            *gauges(self.files.reports, self.wall()),
         ]
 
     def close(self) -> None:
@@ -240,6 +242,8 @@ def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
         tasks = [asyncio.create_task(watching())] if watch else []
         if watch and desk.settings.lake_every_s:
             tasks.append(asyncio.create_task(lake_keeping(desk.settings, desk.files, desk.publisher.trouble)))
+        if watch and (days(desk.settings, "watch") or days(desk.settings, "review")):
+            tasks.append(asyncio.create_task(reports_keeping(desk.settings, desk.files, desk.publisher.trouble)))
         yield
         for task in tasks:
             task.cancel()

@@ -44,6 +44,11 @@ class NodeFiles:
         return self.root / "lake"
 
     @property
+    def reports(self) -> Path:
+        """The desk's own reports of drift and of the rules."""
+        return self.root / "reports"
+
+    @property
     def records(self) -> Path:
         """The desk's SQLite file."""
         return self.root / "records.sqlite"
@@ -60,7 +65,7 @@ class NodeFiles:
 
     def make(self) -> None:
         """Make the folders, readable by nobody else: they hold payments."""
-        for folder in (self.root, self.journal, self.published, self.snapshot.parent, self.models):
+        for folder in (self.root, self.journal, self.published, self.snapshot.parent, self.models, self.reports):
             folder.mkdir(parents=True, exist_ok=True)
             os.chmod(folder, 0o700)  # noqa: PTH101
 

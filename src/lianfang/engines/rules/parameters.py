@@ -35,6 +35,20 @@ def features_of(ruleset: RuleSet) -> tuple[Feature, ...]:
     return tuple(_written_out(feature, values) for feature in ruleset.features)
 
 
+def called_by(text: str) -> frozenset[str]:
+    """Names of the parameters that a condition or a declaration calls."""
+    return frozenset(_CALLED.findall(text))
+
+
+def written(text: str, values: Mapping[str, int | float]) -> str:
+    """The text with these parameters written out as numbers; all others stay as they are."""
+    return _CALLED.sub(lambda found: _literal(values[found[1]]) if found[1] in values else found[0], text)
+
+
+def _literal(value: int | float) -> str:
+    return f"({value!r})" if value < 0 else repr(value)
+
+
 def _written_out(feature: Feature, values: Mapping[str, int | float]) -> Feature:
     called = _CALLED.findall(feature.define)
     if not called:

@@ -9,9 +9,11 @@ import msgspec
 import sqlalchemy as sa
 
 from lianfang.infra.sql import record, upsert
+from lianfang.kernel.errors import ConflictError, InputError
 from lianfang.kernel.instant import Instant
 from lianfang.services.decide.assemble import Adjustments
 from lianfang.services.decide.store import packs_table, parameters_table
+from lianfang.wire import Parameter
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -45,6 +47,17 @@ def switch_pack(connection: sa.Connection, name: str, *, on: bool, by: str, at: 
         upsert(connection, packs_table, [{"name": name, "changed_by": by, "changed_at": at}], ("name",))
     record(connection, who=by, act="pack.on" if on else "pack.off", what=name, reason=reason, at=at)
     return True
+
+
+def check_value(have: Parameter, value: int | float, where: str) -> None:
+    """Raises `ConflictError` for a number of the law, `InputError` for a fraction in the place of a whole number."""
+    if have.law is not None:
+        raise ConflictError(
+            f"{have.name} is a number of the law ({have.law.en}): change it in its dated file, or switch its pack off",
+            where,
+        )
+    if isinstance(have.value, int) and not isinstance(value, int):
+        raise InputError(f"{have.name} is a whole number", where)
 
 
 def set_parameter(

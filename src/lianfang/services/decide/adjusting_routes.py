@@ -10,10 +10,10 @@ from litestar import Response, delete, get, put
 from litestar.params import FromPath
 
 from lianfang.infra.asgi import AnyRequest, NotFoundError, answer, authorized, body, reason_of
-from lianfang.kernel.errors import ConflictError, InputError
 from lianfang.kernel.instant import moment
-from lianfang.services.decide.adjusting import Changed, changes_of, set_parameter, switch_pack
+from lianfang.services.decide.adjusting import Changed, changes_of, check_value, set_parameter, switch_pack
 from lianfang.services.decide.at_desk import publisher_of, reading, writing
+from lianfang.services.decide.drafts_routes import refuse_beside_drafts
 from lianfang.services.decide.store import packs_table, parameters_table
 from lianfang.wire import Parameter, Reader
 
@@ -117,6 +117,7 @@ async def pack_switch(request: AnyRequest, name: FromPath[str]) -> Response[byte
     at, reason = request.app.state.wall(), reason_of(request)
 
     def change(connection: Any) -> None:
+        refuse_beside_drafts(request, connection, name, "pack")
         switch_pack(connection, name, on=wanted.on, by=by, at=at, reason=reason)
         publisher_of(request).check(connection)
 
@@ -140,16 +141,11 @@ async def parameter_set(request: AnyRequest, name: FromPath[str]) -> Response[by
     by = authorized(request, "rules")
     given = await body(request, _read_given)
     have = (await _parameter(request, name)).parameter
-    if have.law is not None:
-        raise ConflictError(
-            f"{name} is a number of the law ({have.law.en}): change it in its dated file, or switch its pack off",
-            "path",
-        )
-    if isinstance(have.value, int) and not isinstance(given.value, int):
-        raise InputError(f"{name} is a whole number", "$.value")
+    check_value(have, given.value, "path" if have.law is not None else "$.value")
     at, reason = request.app.state.wall(), reason_of(request)
 
     def change(connection: Any) -> None:
+        refuse_beside_drafts(request, connection, name, "parameter")
         set_parameter(connection, name, given.value, by=by, at=at, reason=reason)
         publisher_of(request).check(connection)
 
@@ -165,6 +161,7 @@ async def parameter_reset(request: AnyRequest, name: FromPath[str]) -> Response[
     at, reason = request.app.state.wall(), reason_of(request)
 
     def change(connection: Any) -> None:
+        refuse_beside_drafts(request, connection, name, "parameter")
         set_parameter(connection, name, None, by=by, at=at, reason=reason)
         publisher_of(request).check(connection)
 

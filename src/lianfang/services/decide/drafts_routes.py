@@ -9,13 +9,17 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from lianfang.engines.expr import suggestion
 from lianfang.infra.asgi import AnyRequest, NotFoundError, answer, authorized, body, reason_of
 from lianfang.infra.models import read_model
 from lianfang.kernel.errors import ConflictError, InputError
 from lianfang.services.decide import drafts_store
+from lianfang.services.decide.adjusting import check_value
+from lianfang.services.decide.assemble import Adjustments
 from lianfang.services.decide.at_desk import publisher_of, reading, writing
 from lianfang.services.decide.drafts import BACKTEST_BYTES_MAX, NEXT, Change, Draft, Stage, checked_change
 from lianfang.services.decide.models import find_model, fit
+from lianfang.services.decide.publisher import Publisher
 from lianfang.wire import Reader
 from lianfang.wire.codec import LAYOUT
 
@@ -75,7 +79,7 @@ async def draft_show(request: AnyRequest, draft_id: FromPath[str]) -> Response[b
     return answer(await reading(request, lambda c: _found(c, draft_id)))
 
 
-@post("/v1/drafts", status_code=201, summary="Draft a change of rules or of the model; it changes nothing yet",
+@post("/v1/drafts", status_code=201, summary="Draft a change of rules, parameters, packs or the model; it changes nothing yet",
       opt={"scope": "rules", "reason": True, "body": Change, "answer": Draft})  # fmt: skip
 async def draft_make(request: AnyRequest) -> Response[bytes]:
     by = authorized(request, "rules")
@@ -84,15 +88,29 @@ async def draft_make(request: AnyRequest) -> Response[bytes]:
     for rule_id in wanted.ids:
         if file := publisher.file_of(rule_id):
             raise ConflictError(f"the rule {rule_id} lives in the file {file}: change it there", "$.rules")
+    check_adjusted(publisher, wanted)
     at, reason = request.app.state.wall(), reason_of(request)
 
     def change(connection: Any) -> Draft:
-        publisher.check(connection, put=wanted.rules)
+        publisher.check(connection, put=wanted.rules, adjusted=Adjustments(frozenset(), wanted.parameters))
         if wanted.model:
             _fits(request, connection, wanted.model)
         return drafts_store.add_draft(connection, wanted, by=by, at=at, reason=reason)
 
     return answer(await writing(request, change, publish=False), 201)
+
+
+def check_adjusted(publisher: Publisher, wanted: Change) -> None:
+    """Raises for a parameter or a pack that the files do not have, a number of the law, or a value that does not fit."""
+    known = {one.name: one for file in publisher.files for one in file.ruleset.parameters}
+    for name, value in wanted.parameters.items():
+        if name not in known:
+            raise InputError(f"there is no parameter {name}{suggestion(name, known)}", "$.parameters")
+        check_value(known[name], value, "$.parameters")
+    packs = {file.ruleset.pack.name for file in publisher.files if file.ruleset.pack is not None}
+    for name in wanted.packs:
+        if name not in packs:
+            raise InputError(f"there is no pack {name}{suggestion(name, packs)}", "$.packs")
 
 
 def _fits(request: AnyRequest, connection: Any, version: str) -> None:
@@ -137,11 +155,13 @@ async def draft_stage(request: AnyRequest, draft_id: FromPath[str]) -> Response[
     by = authorized(request, "rules")
     to = await body(request, _read_going)
     at, reason = request.app.state.wall(), reason_of(request)
-    models = publisher_of(request).models
+    publisher = publisher_of(request)
     return await _step(
         request,
         draft_id,
-        lambda c, draft: drafts_store.to_stage(c, models, draft, to.stage, to.share, by=by, at=at, reason=reason),
+        lambda c, draft: drafts_store.to_stage(
+            c, publisher.models, draft, to.stage, to.share, by=by, at=at, reason=reason, ruleset=publisher.ruleset
+        ),
     )
 
 
@@ -164,17 +184,17 @@ async def draft_withdraw(request: AnyRequest, draft_id: FromPath[str]) -> Respon
     return await _step(request, draft_id, lambda c, draft: drafts_store.withdraw(c, draft, by=by, at=at, reason=reason))
 
 
-def refuse_beside_drafts(request: AnyRequest, connection: Any, rule_id: str = "") -> None:
+def refuse_beside_drafts(request: AnyRequest, connection: Any, name: str = "", what: str = "rule") -> None:
     """Raises `ConflictError` for a change that goes past the drafts: where two people are required, or a draft holds it."""
     if request.app.state.two_people:
         raise ConflictError(
             "this node asks for two people: make a draft (`lianfang draft make`), which another approves", "path"
         )
-    if rule_id.endswith(NEXT):
+    if name.endswith(NEXT):
         raise ConflictError(f"an id that ends in {NEXT} is kept for drafts on their way", "path")
-    held = drafts_store.held_by(drafts_store.all_drafts(connection), rule_id)
+    held = drafts_store.held_by(drafts_store.all_drafts(connection), name)
     if held is not None:
-        raise ConflictError(f"draft {held.id} is {held.state} with this rule: end that first", "path")
+        raise ConflictError(f"draft {held.id} is {held.state} with this {what}: end that first", "path")
 
 
 ROUTES: Final = (

@@ -15,6 +15,7 @@ from lianfang.kernel import limits
 from lianfang.kernel.errors import ConflictError
 from lianfang.kernel.instant import Instant
 from lianfang.services.decide import store
+from lianfang.services.decide.adjusting import adjustments, set_parameter, switch_pack
 from lianfang.services.decide.drafts import (
     ACTIVE,
     NEXT,
@@ -27,10 +28,11 @@ from lianfang.services.decide.drafts import (
     approvable,
     in_force,
     rolled_back,
+    shadows_of,
     step,
 )
 from lianfang.services.decide.models import drop_model, find_model, known_models, put_model
-from lianfang.wire import Rule, write
+from lianfang.wire import Rule, RuleSet, write
 from lianfang.wire.codec import LAYOUT, Reader
 
 _id: Final = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -72,7 +74,13 @@ def add_draft(connection: sa.Connection, change: Change, *, by: str, at: Instant
     row = {"state": "draft", "change": write(change).decode(), "reason": reason, "made_by": by, "made_at": at}
     done = connection.execute(drafts_table.insert().values(row))
     number = int(done.inserted_primary_key[0])  # type: ignore[index]
-    _record(connection, number, "draft.make", by, at, reason, {"rules": list(change.ids), "model": change.model})
+    detail = {
+        "rules": list(change.ids),
+        "model": change.model,
+        "parameters": change.parameters,
+        "packs": change.packs,
+    }
+    _record(connection, number, "draft.make", by, at, reason, detail)
     return _must(connection, number)
 
 
@@ -110,14 +118,21 @@ def to_stage(
     by: str,
     at: Instant,
     reason: str,
+    ruleset: RuleSet,
 ) -> Draft:
-    """Put a draft's next stage in force. Raises `ConflictError`, `InputError`; then nothing is changed."""
+    """Put a draft's next stage in force. Raises `ConflictError`, `InputError`; then nothing is changed.
+
+    `ruleset`: what is in force, whose rules that read the draft's parameters get a shadow.
+    """
     step(draft, stage)
+    shadows = shadows_of(draft.change, ruleset) if draft.change.parameters else ()
     if draft.before is None:
         _free(connection, draft)
-        draft = msgspec.structs.replace(draft, before=_now(connection, draft.change))
+        now = _now(connection, draft.change)
+        now = msgspec.structs.replace(now, shadows=tuple(rule.id for rule in shadows))
+        draft = msgspec.structs.replace(draft, before=now)
     _unchanged(connection, draft)
-    _put_in_force(connection, models, in_force(draft, stage, share), draft, by, at, reason)
+    _put_in_force(connection, models, in_force(draft, stage, share, shadows), draft, by, at, reason)
     before = write(draft.before).decode()
     detail = {"stage": stage, "share": share}
     return _moved(connection, draft, stage, f"draft.{stage}", by, at, reason, detail, before=before, share=share)
@@ -137,6 +152,10 @@ def _put_in_force(
         store.put_rule(connection, rule, by=by, at=at, reason=reason)
     for rule_id in wanted.drop:
         store.drop_rule(connection, rule_id, by=by, at=at, reason=reason)
+    for name, value in wanted.parameters.items():
+        set_parameter(connection, name, value, by=by, at=at, reason=reason)
+    for name, on in wanted.packs.items():
+        switch_pack(connection, name, on=on, by=by, at=at, reason=reason)
     if not draft.change.model:
         return
     for role, version in (("model", wanted.model), ("challenger", wanted.challenger)):
@@ -156,7 +175,13 @@ def _now(connection: sa.Connection, change: Change) -> Before:
     if missing := [one for one in change.remove if rules[one] is None]:
         raise ConflictError(f"there is no rule {missing[0]} to remove", "$.remove")
     scoring = [one.manifest.version for one in known_models(connection) if one.role == "model"]
-    return Before(rules, scoring[0] if scoring else None)
+    now = adjustments(connection)
+    return Before(
+        rules,
+        scoring[0] if scoring else None,
+        {name: now.values.get(name) for name in change.parameters},
+        {name: name not in now.off for name in change.packs},
+    )
 
 
 def _free(connection: sa.Connection, draft: Draft) -> None:
@@ -165,14 +190,28 @@ def _free(connection: sa.Connection, draft: Draft) -> None:
     for other in map(_draft, connection.execute(held)):
         if same := sorted(set(other.change.ids) & set(draft.change.ids)):
             raise ConflictError(f"draft {other.id} is {other.state} with the rule {same[0]}: end that first", "$")
+        for noun, ours, theirs in _named(draft.change, other.change):
+            if same := sorted(ours & theirs):
+                raise ConflictError(f"draft {other.id} is {other.state} with the {noun} {same[0]}: end that first", "$")
         if other.change.model and draft.change.model:
             raise ConflictError(f"draft {other.id} is {other.state} with another model: end that first", "$")
+
+
+def _named(one: Change, other: Change) -> list[tuple[str, set[str], set[str]]]:
+    return [
+        ("parameter", set(one.parameters), set(other.parameters)),
+        ("pack", set(one.packs), set(other.packs)),
+    ]
 
 
 def _unchanged(connection: sa.Connection, draft: Draft) -> None:
     """Nobody changed its rules beside it meanwhile: what was tried and approved would not be what goes live."""
     assert draft.before is not None
     now = _now(connection, msgspec.structs.replace(draft.change, remove=()))
+    if now.parameters != draft.before.parameters or now.packs != draft.before.packs:
+        raise ConflictError(
+            f"a parameter or pack was changed meanwhile: roll draft {draft.id} back and draft it anew", "$"
+        )
     for rule in draft.change.rules:
         have, had = now.rules[rule.id], draft.before.rules[rule.id]
         if draft.state == "share" and have is not None and had is not None:
@@ -227,6 +266,11 @@ def _draft(row: Any) -> Draft:
     )
 
 
-def held_by(drafts: Sequence[Draft], rule_id: str) -> Draft | None:
-    """The draft on its way that holds a rule, so that nobody changes it beside."""
-    return next((d for d in drafts if d.state in ACTIVE and rule_id.removesuffix(NEXT) in d.change.ids), None)
+def held_by(drafts: Sequence[Draft], name: str) -> Draft | None:
+    """The draft on its way that holds a rule, a parameter or a pack, so that nobody changes it beside."""
+    bare = name.removesuffix(NEXT)
+    return next((d for d in drafts if d.state in ACTIVE and bare in _held(d.change)), None)
+
+
+def _held(change: Change) -> set[str]:
+    return {*change.ids, *change.parameters, *change.packs}

@@ -98,12 +98,16 @@ class Publisher:
             self._publish_rules(self.files, rules, names, adjusted)
             self._seen = newest[0].id if newest else 0
 
-    def check(self, connection: sa.Connection, *, put: Sequence[Rule] = (), drop: str = "") -> RuleSet:
-        """What the rule set would be after a change of the API's rules. Raises `RefusedRulesError`."""
+    def check(
+        self, connection: sa.Connection, *, put: Sequence[Rule] = (), drop: str = "", adjusted: Adjustments = UNADJUSTED
+    ) -> RuleSet:
+        """What the rule set would be after a change of the API's rules, or of parameters. Raises `RefusedRulesError`."""
         gone = {drop, *(rule.id for rule in put)}
         kept = [one.rule for one in store.all_rules(connection) if one.rule.id not in gone]
         names = store.list_names(connection)
-        return assemble(self.files, sorted([*kept, *put], key=lambda rule: rule.id), names, adjustments(connection))
+        now = adjustments(connection)
+        now = Adjustments(now.off | adjusted.off, {**now.values, **adjusted.values})
+        return assemble(self.files, sorted([*kept, *put], key=lambda rule: rule.id), names, now)
 
     def file_of(self, rule_id: str) -> str:
         """The file a rule lives in, or nothing."""

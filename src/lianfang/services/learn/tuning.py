@@ -164,7 +164,7 @@ def _take(seen: Seen, rules: Rules, choice: Choice, may: NDArray[np.bool_], limi
         if best is None:
             return choice
         _, choice, now, rule = best
-        steps.append(f"take rule {rule}: {_said(now)}")
+        steps.append(f"take rule {rule}: {said(now)}")
 
 
 def _move(seen: Seen, rules: Rules, choice: Choice, limits: Limits, steps: list[str]) -> Choice:
@@ -188,7 +188,8 @@ def _move(seen: Seen, rules: Rules, choice: Choice, limits: Limits, steps: list[
     return choice
 
 
-def _said(found: Reach) -> str:
+def said(found: Reach) -> str:
+    """For a step: what a choice does."""
     return (
         f"stopped {found.money:.0f}, challenged {found.challenged:.0f}, false alarms {found.false_alarms:.3%}, "
         f"challenges {found.challenges:.3%}"
