@@ -68,6 +68,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         bench.world,
         bench.accuracy,
         bench.backtest,
+        bench.console,
     ),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
