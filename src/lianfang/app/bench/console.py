@@ -164,7 +164,7 @@ def _questions(rows: int) -> Iterator[tuple[str, Callable[[Any], Query]]]:
     """Kinds of question, each made anew for every asking."""
     day = DAYS * DAY
 
-    def some_time(draw: Any) -> dict[str, int]:
+    def some_time(draw: Any) -> dict[str, Any]:
         at = int(START + draw.integers(0, day - DAY))
         return {"time_from": at, "time_to": at + DAY}
 
@@ -182,6 +182,7 @@ def _questions(rows: int) -> Iterator[tuple[str, Callable[[Any], Query]]]:
     yield "newest", lambda draw: Query(limit=200)
     yield "day", lambda draw: Query(**some_time(draw))
     yield "amount", lambda draw: Query(amount_from=int(draw.integers(100, 999_000)), channel="web", kind="card")
+    yield "nothing", lambda draw: Query(amount_from=999_999, currency="USD")
     yield "rare_amount", lambda draw: Query(amount_from=999_990, kind="card", channel="web")
 
 

@@ -30,6 +30,7 @@ from lianfang.app.node import docs_page
 from lianfang.app.node.api_document import node_openapi
 from lianfang.app.node.clock import WallClock, ticks_s
 from lianfang.app.node.files import NodeFiles
+from lianfang.app.node.following import Following
 from lianfang.app.node.lake import lake_keeping
 from lianfang.app.node.peer import ask, door_url
 from lianfang.app.settings import Settings
@@ -49,6 +50,7 @@ from lianfang.services.decide.rulefiles import RuleFiles
 from lianfang.services.identity import SCOPES, ApiKey, KeyRing, issue
 from lianfang.services.identity import routes as identity_routes
 from lianfang.services.identity import store as identity_store
+from lianfang.services.overview import payments_routes
 
 WATCH_S: Final = 0.5
 """How often rule files and records are looked at."""
@@ -87,6 +89,7 @@ class Desk:
             self.ring.replace,
             self.files.models,
         )
+        self.following = Following(self.files, self.database, self.wall)
         self.decider_port = settings.decider_port
         self.answers: Counter[int] = Counter()
 
@@ -139,7 +142,7 @@ class Desk:
             decider = msgspec.json.decode(said.body, type=dict[str, Any])
         except (DependencyError, msgspec.MsgspecError) as why:
             decider = {"ready": False, "attention": {"decider": str(why)}}
-        attention = {**decider.get("attention", {}), **self.publisher.trouble}
+        attention = {**decider.get("attention", {}), **self.publisher.trouble, **self.following.attention()}
         ready = decider.get("ready") is True
         body = {"ready": ready, "attention": attention, "rules": version_of(self.publisher.ruleset), "decider": decider}
         return (200 if ready else 503), body
@@ -163,6 +166,12 @@ class Desk:
             CounterMetricFamily(
                 "lianfang_desk_refused", "Rule files or records refused since the start", self.publisher.refused
             ),
+            GaugeMetricFamily("lianfang_desk_behind_records", "Records not yet followed", self.following.behind),
+            GaugeMetricFamily("lianfang_desk_behind_seconds", "Since when it has been behind", self.following.lag_s),
+            CounterMetricFamily("lianfang_desk_skipped", "Decisions only counted, under load", self.following.skipped),
+            CounterMetricFamily(
+                "lianfang_desk_lost", "Records of the journal that cannot be read", self.following.lost
+            ),
             GaugeMetricFamily("lianfang_desk_attention", "Things that need attention", len(self.publisher.trouble)),
             GaugeMetricFamily("lianfang_desk_rules", "Rules published", len(self.publisher.ruleset.rules)),
             GaugeMetricFamily("lianfang_desk_list_entries", "List entries on record", entries),
@@ -170,6 +179,7 @@ class Desk:
 
     def close(self) -> None:
         """Give up the records."""
+        self.following.stop()
         self.database.close()
 
 
@@ -207,7 +217,7 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
 
 ROUTES: Final = (
     *decide_routes.ROUTES, *adjusting_routes.ROUTES, *models_routes.ROUTES, *drafts_routes.ROUTES, *identity_routes.ROUTES,
-    *docs_page.ROUTES, healthz, readyz, metrics,
+    *payments_routes.ROUTES, *docs_page.ROUTES, healthz, readyz, metrics,
 )  # fmt: skip
 
 
@@ -226,12 +236,15 @@ def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(watching())] if watch else []
+        if watch:
+            desk.following.start()
         if watch and desk.settings.lake_every_s:
             tasks.append(asyncio.create_task(lake_keeping(desk.settings, desk.files, desk.publisher.trouble)))
         yield
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(desk.following.stop)
 
     async def count(message: Any, _: Any) -> None:
         if message["type"] == "http.response.start":
@@ -247,6 +260,9 @@ def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
             "desk": desk,
             "database": desk.database,
             "publisher": desk.publisher,
+            "following": desk.following,
+            "finder": desk.following.finder,
+            "found_records": desk.following.records,
             "keys_changed": desk.publisher.publish,
             "authorize": desk.ring,
             "wall": desk.wall,

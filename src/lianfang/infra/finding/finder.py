@@ -12,6 +12,8 @@ import numpy as np
 from lianfang.engines.keyed import HashKey
 from lianfang.infra.finding import codes
 from lianfang.infra.finding.build import key_check
+from lianfang.infra.finding.gather import newest_decision
+from lianfang.infra.finding.keys import PAYMENT, hashed, word
 from lianfang.infra.finding.manifest import MANIFEST, read_manifest
 from lianfang.infra.finding.query import LOOK_MAX, Count, FoundRow, Page, Query, check_query
 from lianfang.infra.finding.run import Run, open_run
@@ -24,6 +26,7 @@ from lianfang.kernel.instant import moment
 _TRIES: Final = 5
 """A manifest read while its files are replaced is read again."""
 COUNT_CAP: Final = 10_000
+SEQ_END: Final = 1 << 62
 
 
 class _Index:
@@ -117,6 +120,27 @@ class Finder:
             if counted >= cap:
                 return Count(cap, exact=False)
         return Count(counted, exact=looked < look_max)
+
+    def decision_of(self, payment_id: str) -> FoundRow | None:
+        """The newest decision of a payment, by its columns."""
+        key = hashed([word(PAYMENT, payment_id)], self._key)[0]
+        runs = self._sources()[0]
+        seen = newest_decision(runs, key, SEQ_END)
+        if seen is None:
+            return None
+        run = next(run for run in reversed(runs) if run.sizes.first <= seen.seq <= run.sizes.last)
+        return next(_rows(Found(run, np.array([run.row_of(seen.seq)]), seen.seq, 1), 1))
+
+    def outcomes_of(self, payment_id: str) -> list[int]:
+        """The seqs of all outcomes about a payment, the newest first."""
+        key = hashed([word(PAYMENT, payment_id)], self._key)[0]
+        runs, floor, _ = self._sources()
+        found: list[int] = []
+        for run in reversed(runs):
+            low = run.row_of(floor) if run.sizes.last >= floor else 0
+            rows = run.slice_of(key)[::-1]
+            found += [int(run.seq[row]) for row in rows if row >= low and run.flags[row] & codes.OUTCOME]
+        return found
 
     def size(self) -> int:
         """How many records can be found."""

@@ -20,13 +20,16 @@ from lianfang.infra.finding.finder import Finder
 from lianfang.infra.finding.query import LIMIT_MAX, Query, Sought
 from lianfang.infra.journal.files import segment_list
 from lianfang.infra.journal.lookup import Lookup
-from lianfang.infra.lake import is_lake, reading
+from lianfang.infra.lake import is_lake, read_manifest, reading
 from lianfang.infra.lake.columns import PATHS, Answered, Told
+from lianfang.infra.lake.manifest import MANIFEST
 from lianfang.kernel.errors import InputError, LianfangError
 from lianfang.kernel.instant import instant
 from lianfang.wire import Asked, Decision, Outcome, Payment, Reason, Versions
 
 RELATED_LIMIT: Final = 10
+OUTCOMES_SHOWN: Final = 50
+"""Of one payment, the newest."""
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,17 +67,23 @@ class Records:
         self._lock = threading.Lock()
         self._lookup: Lookup | None = None
         self._firsts: list[int] = []
+        self._named: tuple[tuple[int, int, int], dict[str, tuple[str, ...]]] = ((0, 0, 0), {})
 
     def read(self, seqs: Iterable[int], *, outcomes: bool = True) -> list[Shown]:
         """Decisions in the order of `seqs`; those that are nowhere any more are left out. An outcome's seq gives its decision."""
         wanted = list(seqs)
+        found = self.by_seq(wanted, outcomes=outcomes)
+        return [found[seq] for seq in wanted if seq in found]
+
+    def by_seq(self, seqs: Iterable[int], *, outcomes: bool = True) -> dict[int, Shown]:
+        """The same, by the seq that was asked for."""
+        wanted = list(seqs)
         found = self._from_journal(wanted)
-        left = [seq for seq in wanted if seq not in found]
-        if left:
+        if left := [seq for seq in wanted if seq not in found]:
             found |= self._from_lake(left)
-        about: dict[int, Answered | None] = {seq: self._decision_of(row) for seq, row in found.items()}
-        names = self._names()
-        return [self._shown(one, names, outcomes) for seq in wanted if (one := about.get(seq)) is not None]
+        names = self._feature_names() if found else {}
+        about = ((seq, self._decision_of(row)) for seq, row in found.items())
+        return {seq: self._shown(row, names, outcomes=outcomes) for seq, row in about if row is not None}
 
     def one(self, payment_id: str) -> Shown | None:
         """The newest decision of a payment; None when there is none."""
@@ -109,7 +118,7 @@ class Records:
             found.append(Related(path=path, decisions=tuple(others[:limit])))
         return found
 
-    def _shown(self, row: Answered, names: dict[str, tuple[str, ...]], outcomes: bool) -> Shown:
+    def _shown(self, row: Answered, names: dict[str, tuple[str, ...]], *, outcomes: bool) -> Shown:
         known = self._outcomes(row.payment.id) if outcomes else ()
         return Shown(
             seq=row.seq,
@@ -121,11 +130,7 @@ class Records:
         )
 
     def _outcomes(self, payment_id: str) -> tuple[Outcome, ...]:
-        seqs = [
-            seq
-            for label in ("fraud", "genuine", "disputed")
-            for seq in self.finder.find(Query(payment_id=payment_id, label=label, limit=20)).seqs
-        ]
+        seqs = self.finder.outcomes_of(payment_id)[:OUTCOMES_SHOWN]
         if not seqs:
             return ()
         found = self._from_journal(seqs)
@@ -174,11 +179,16 @@ class Records:
                     found |= {row["seq"]: made(row) for row in table.to_pylist()}
         return found
 
-    def _names(self) -> dict[str, tuple[str, ...]]:
-        if not is_lake(self._lake):
+    def _feature_names(self) -> dict[str, tuple[str, ...]]:
+        """By features' version, read again when the lake's manifest is another."""
+        try:
+            stat = (self._lake / MANIFEST).stat()
+        except FileNotFoundError:
             return {}
-        with reading(self._lake) as manifest:
-            return dict(manifest.features)
+        mark = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        if mark != self._named[0]:
+            self._named = mark, dict(read_manifest(self._lake).features)
+        return self._named[1]
 
     def close(self) -> None:
         """Closes the journal's files."""

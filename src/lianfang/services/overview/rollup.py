@@ -123,6 +123,10 @@ class Rollup:
         self._changed.clear()
         return found
 
+    def unsaved(self, changed: Iterable[tuple[Grain, int, Bucket]]) -> None:
+        """Those could not be kept: the next `changed` has them again."""
+        self._changed |= {(grain, start) for grain, start, _ in changed}
+
     def oldest(self, grain: Grain) -> int:
         """Starts before this are let go."""
         return self._newest - KEPT[grain] - WIDTH[grain]
