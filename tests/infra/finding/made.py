@@ -197,5 +197,5 @@ def _with_side(given: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     subject = given.get("subject")
     if subject is None or subject.kind == "device":
         return st.just(given)
-    sides = st.sampled_from([None, "payer", "payee"])
+    sides: st.SearchStrategy[Any] = st.sampled_from([None, "payer", "payee"])
     return sides.map(lambda side: {**given, "subject": Sought(subject.value, subject.kind, side)})

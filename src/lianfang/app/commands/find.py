@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from lianfang.app.commands.common import JsonFile
 from lianfang.kernel.money import exponent
@@ -12,34 +15,9 @@ if TYPE_CHECKING:
     from lianfang.services.overview.payments_routes import PaymentFound, PaymentsPage
 
 
-def find(
-    *,
-    payment_id: str | None = None,
-    subject: str | None = None,
-    subject_kind: str | None = None,
-    side: str | None = None,
-    rule: str | None = None,
-    shadow: str | None = None,
-    reason: str | None = None,
-    action: list[str] | None = None,
-    unsure: bool | None = None,
-    label: str | None = None,
-    scam: str | None = None,
-    kind: str | None = None,
-    channel: str | None = None,
-    currency: str | None = None,
-    amount_from: int | None = None,
-    amount_to: int | None = None,
-    time_from: str | None = None,
-    time_to: str | None = None,
-    before_seq: int | None = None,
-    limit: int = 50,
-    json: JsonFile = None,
-    data: Path | None = None,
-) -> int:
-    """Find decisions again; all conditions together, the newest first. No subject of a payment is shown.
-
-    It asks the index that `lianfang lake build` (or the desk, every `lake_every_s`) keeps, and says what is not in it yet.
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What is looked for; all of it together.
 
     Parameters
     ----------
@@ -83,26 +61,66 @@ def find(
         Go on where the page before ended.
     limit
         Rows of a page, at most 200.
+    """
+
+    payment_id: str | None = None
+    subject: str | None = None
+    subject_kind: str | None = None
+    side: str | None = None
+    rule: str | None = None
+    shadow: str | None = None
+    reason: str | None = None
+    action: Annotated[list[str] | None, Parameter(negative=())] = None
+    unsure: bool | None = None
+    label: str | None = None
+    scam: str | None = None
+    kind: str | None = None
+    channel: str | None = None
+    currency: str | None = None
+    amount_from: int | None = None
+    amount_to: int | None = None
+    time_from: str | None = None
+    time_to: str | None = None
+    before_seq: int | None = None
+    limit: int = 50
+
+
+def find(
+    *,
+    conditions: Annotated[Conditions, Parameter(name="*")] = Conditions(),
+    json: JsonFile = None,
+    data: Path | None = None,
+) -> int:
+    """Find decisions again; all conditions together, the newest first. No subject of a payment is shown.
+
+    It asks the index that `lianfang lake build` (or the desk, every `lake_every_s`) keeps, and says what is not in it yet.
+
+    Parameters
+    ----------
     json
         Write the page to this file; `-` for standard output, and no table.
     data
         The node's folder. Without: that of the settings.
     """
-    from lianfang.app.commands.common import instant_of, write_json
+    from lianfang.app.commands.common import write_json
 
-    asked = {
-        "payment_id": payment_id, "rule": rule, "shadow": shadow, "reason": reason, "actions": action or [],
-        "unsure": unsure, "label": label, "scam": scam, "kind": kind, "channel": channel, "currency": currency,
-        "amount_from": amount_from, "amount_to": amount_to, "before_seq": before_seq, "limit": limit,
-        "time_from": instant_of(time_from, "--time-from") if time_from else None,
-        "time_to": instant_of(time_to, "--time-to") if time_to else None,
-        "subject": {"value": subject, "kind": subject_kind, "side": side} if subject else None,
-    }  # fmt: skip
-    page = _ask(asked, data)
+    page = _ask(_asked(conditions), data)
     if str(json) != "-":
         _show(page)
     write_json(json, _plain(page))
     return 0
+
+
+def _asked(given: Conditions) -> dict[str, Any]:
+    from lianfang.app.commands.common import instant_of
+
+    asked = asdict(given)
+    asked["actions"] = asked.pop("action") or []
+    subject, kind, side = (asked.pop(name) for name in ("subject", "subject_kind", "side"))
+    asked["subject"] = {"value": subject, "kind": kind, "side": side} if subject else None
+    for name, option in (("time_from", "--time-from"), ("time_to", "--time-to")):
+        asked[name] = instant_of(asked[name], option) if asked[name] else None
+    return asked
 
 
 def _ask(asked: dict[str, Any], data: Path | None) -> PaymentsPage:
@@ -158,7 +176,7 @@ def _row(one: PaymentFound) -> tuple[Any, ...]:
     reasons = "; ".join(f"{reason.code} {reason.zh} {reason.en}" for reason in one.reasons[:2])
     return (
         one.seq,
-        one.at.isoformat(timespec="seconds"),
+        f"{one.at:%Y-%m-%d %H:%M:%SZ}",
         one.payment_id,
         _money(one.amount, one.currency),
         one.action,

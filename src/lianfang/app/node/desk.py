@@ -221,6 +221,25 @@ ROUTES: Final = (
 )  # fmt: skip
 
 
+def _state(desk: Desk) -> dict[str, Any]:
+    """What routes find in `app.state`."""
+    return {
+        "desk": desk,
+        "database": desk.database,
+        "publisher": desk.publisher,
+        "following": desk.following,
+        "finder": desk.following.finder,
+        "found_records": desk.following.records,
+        "keys_changed": desk.publisher.publish,
+        "authorize": desk.ring,
+        "wall": desk.wall,
+        "random": secrets.token_bytes,
+        "decider_url": desk.decider_url,
+        "tls_cert": desk.settings.tls_cert,
+        "two_people": desk.settings.two_people,
+    }
+
+
 def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
     """The desk's HTTP. `watch`: look for changed files and records while it serves."""
 
@@ -256,21 +275,7 @@ def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
             ]
 
     def set_state(config: AppConfig) -> AppConfig:
-        config.state = State({
-            "desk": desk,
-            "database": desk.database,
-            "publisher": desk.publisher,
-            "following": desk.following,
-            "finder": desk.following.finder,
-            "found_records": desk.following.records,
-            "keys_changed": desk.publisher.publish,
-            "authorize": desk.ring,
-            "wall": desk.wall,
-            "random": secrets.token_bytes,
-            "decider_url": desk.decider_url,
-            "tls_cert": desk.settings.tls_cert,
-            "two_people": desk.settings.two_people,
-        }, deep_copy=False)  # fmt: skip
+        config.state = State(_state(desk), deep_copy=False)
         return config
 
     app = Litestar(

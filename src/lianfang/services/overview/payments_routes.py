@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from litestar import Response, get, post
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from lianfang.infra.asgi import AnyRequest, NotFoundError, answer, authorized, body
 from lianfang.infra.finding import Finder, FoundRow, Query, Records, Shown
@@ -109,16 +109,16 @@ async def payments_find(
     shadow: Word = None,
     reason: Word = None,
     action: Actions = None,
-    unsure: bool | None = None,
-    label: Label | None = None,
+    unsure: FromQuery[bool | None] = None,
+    label: FromQuery[Label | None] = None,
     scam: Word = None,
-    kind: Kind | None = None,
-    channel: Channel | None = None,
+    kind: FromQuery[Kind | None] = None,
+    channel: FromQuery[Channel | None] = None,
     currency: Annotated[str | None, QueryParameter(min_length=3, max_length=3)] = None,
     amount_from: Minor = None,
     amount_to: Minor = None,
-    time_from: datetime | None = None,
-    time_to: datetime | None = None,
+    time_from: FromQuery[datetime | None] = None,
+    time_to: FromQuery[datetime | None] = None,
     before_seq: Annotated[int | None, QueryParameter(ge=0, le=_SEQ_MAX)] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
 ) -> Response[bytes]:
