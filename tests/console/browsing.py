@@ -75,7 +75,7 @@ class Walker:
         self.allowed_failures = 0
         self._context = browser.new_context(viewport={"width": width, "height": HEIGHTS[width]})
         cookies = {"lianfang_lang": lang, "lianfang_theme": theme, **dict([cookie] if cookie else [])}
-        self._context.add_cookies([{"name": k, "value": v, "url": base} for k, v in cookies.items()])  # type: ignore[typeddict-item]
+        self._context.add_cookies([{"name": k, "value": v, "url": base} for k, v in cookies.items()])
         self.page: Page = self._context.new_page()
         self.page.set_default_timeout(15_000)
         self.page.on("console", self._console)

@@ -19,6 +19,7 @@ from lianfang.app.commands import (
     decide,
     demo,
     drafts,
+    find,
     journal,
     keys,
     lake,
@@ -70,6 +71,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         bench.world,
         bench.accuracy,
         bench.backtest,
+        bench.console,
     ),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
@@ -100,6 +102,7 @@ def build() -> App:
         review.review,
         watch.watch,
         query.query,
+        find.find,
         tune.tune,
         schema.schema,
         settings.settings,

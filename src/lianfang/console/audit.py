@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from litestar import Response, get
-from litestar.params import QueryParameter
+from litestar.params import FromQuery, QueryParameter
 
 from lianfang.console.page import page
 from lianfang.console.reach import reading
@@ -18,7 +18,9 @@ Before = Annotated[int | None, QueryParameter(ge=1, le=2**62)]
 
 
 @get("/console/audit", include_in_schema=False)
-async def audit(request: AnyRequest, before: Before = None, who: str = "", act: str = "") -> Response[bytes]:
+async def audit(
+    request: AnyRequest, before: Before = None, who: FromQuery[str] = "", act: FromQuery[str] = ""
+) -> Response[bytes]:
     session = await signed(request, "audit")
     found = await reading(
         request, lambda c: changes(c, before=before, limit=PAGE + 1, who=who.strip()[:100], act=act.strip()[:40])

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from litestar import Response, get, post
 from litestar.datastructures import Cookie
-from litestar.params import QueryParameter
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Redirect
 
 from lianfang.console.installation import Console
@@ -138,7 +138,9 @@ def _first_person(request: AnyRequest, form: Form, name: str, shown: str) -> Non
 
 
 @get("/console/look", include_in_schema=False)
-async def look(request: AnyRequest, lang: str = "", theme: str = "", back: Next = "") -> Response[Any]:
+async def look(
+    request: AnyRequest, lang: FromQuery[str] = "", theme: FromQuery[str] = "", back: Next = ""
+) -> Response[Any]:
     """Choose the language or the theme, then go back."""
     cookies = []
     if lang in LANGS:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 import segno
 from litestar import Response, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from lianfang.console.page import page
 from lianfang.console.reach import done, reading, writing
@@ -25,7 +25,7 @@ FIRST_PASSWORD_BYTES: Final = 12
 
 
 @get("/console/people", include_in_schema=False)
-async def people(request: AnyRequest, done: str = "") -> Response[bytes]:
+async def people(request: AnyRequest, done: FromQuery[str] = "") -> Response[bytes]:
     session = await signed(request, "people")
     everybody = await reading(request, store.all_people)
     return _people_page(request, session, everybody, done=done)
@@ -112,7 +112,7 @@ def _converted(values: dict[str, Any]) -> Person:
 
 
 @get("/console/me", include_in_schema=False)
-async def me(request: AnyRequest, done: str = "") -> Response[bytes]:
+async def me(request: AnyRequest, done: FromQuery[str] = "") -> Response[bytes]:
     session = await signed(request)
     return page(request, "me.html", session, done=done, secret="", picture="")
 

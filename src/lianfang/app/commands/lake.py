@@ -24,7 +24,7 @@ def build(
     background: bool = False,
     json: JsonFile = None,
 ) -> int:
-    """Take what is new in the journal into the lake. From where it stopped; safe to kill, safe to repeat.
+    """Take what is new in the journal into the lake and the index of `find`. From where it stopped; safe to kill and to repeat.
 
     Exit status 1 when some of the journal was damaged: what was sound is in the lake, and the damage is told.
 
@@ -46,6 +46,7 @@ def build(
     from lianfang.app.commands.common import EXIT_FAILED, progress, write_json
     from lianfang.app.lake import feature_names, files_of
     from lianfang.app.replay import load_rules
+    from lianfang.infra.finding import index
     from lianfang.infra.lake import build as run
 
     if background:
@@ -60,11 +61,17 @@ def build(
         print(f"入湖 taken in: {built.decisions:,} 决定 decisions, {built.outcomes:,} 结果 outcomes; {files.lake}")
         for damage in built.damage:
             print(f"损坏 damaged: {damage}")
+    with progress() as bar:
+        task = bar.add_task("index", total=None)
+        key = files.hash_key()
+        indexed = index(files.journal, files.finding, key, lambda done, of: bar.update(task, completed=done, total=of))
+    if str(json) != "-":
+        print(f"入索引 indexed: {indexed.records:,} 记录 records; {files.finding}")
     if compact_days:
         from lianfang.infra.lake.compact import compact as run_compact
 
         run_compact(files.lake, before=_today())
-    write_json(json, msgspec.to_builtins(built))
+    write_json(json, {**msgspec.to_builtins(built), "indexed": msgspec.to_builtins(indexed)})
     return EXIT_FAILED if built.damage else 0
 
 

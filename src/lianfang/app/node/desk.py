@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,7 @@ from lianfang.app.node import docs_page
 from lianfang.app.node.api_document import node_openapi
 from lianfang.app.node.clock import WallClock, ticks_s
 from lianfang.app.node.files import NodeFiles
+from lianfang.app.node.following import Following
 from lianfang.app.node.lake import lake_keeping
 from lianfang.app.node.pages import Pages
 from lianfang.app.node.peer import ask, door_url
@@ -54,6 +55,7 @@ from lianfang.services.decide.rulefiles import RuleFiles
 from lianfang.services.identity import SCOPES, ApiKey, KeyRing, issue, people_store
 from lianfang.services.identity import routes as identity_routes
 from lianfang.services.identity import store as identity_store
+from lianfang.services.overview import payments_routes
 
 WATCH_S: Final = 0.5
 """How often rule files and records are looked at."""
@@ -94,6 +96,7 @@ class Desk:
             self.ring.replace,
             self.files.models,
         )
+        self.following = Following(self.files, self.database, self.wall)
         self.decider_port = settings.decider_port
         self.answers: Counter[int] = Counter()
 
@@ -146,7 +149,7 @@ class Desk:
             decider = msgspec.json.decode(said.body, type=dict[str, Any])
         except (DependencyError, msgspec.MsgspecError) as why:
             decider = {"ready": False, "attention": {"decider": str(why)}}
-        attention = {**decider.get("attention", {}), **self.publisher.trouble}
+        attention = {**decider.get("attention", {}), **self.publisher.trouble, **self.following.attention()}
         ready = decider.get("ready") is True
         body = {"ready": ready, "attention": attention, "rules": version_of(self.publisher.ruleset), "decider": decider}
         return (200 if ready else 503), body
@@ -170,6 +173,12 @@ class Desk:
             CounterMetricFamily(
                 "lianfang_desk_refused", "Rule files or records refused since the start", self.publisher.refused
             ),
+            GaugeMetricFamily("lianfang_desk_behind_records", "Records not yet followed", self.following.behind),
+            GaugeMetricFamily("lianfang_desk_behind_seconds", "Since when it has been behind", self.following.lag_s),
+            CounterMetricFamily("lianfang_desk_skipped", "Decisions only counted, under load", self.following.skipped),
+            CounterMetricFamily(
+                "lianfang_desk_lost", "Records of the journal that cannot be read", self.following.lost
+            ),
             GaugeMetricFamily("lianfang_desk_attention", "Things that need attention", len(self.publisher.trouble)),
             GaugeMetricFamily("lianfang_desk_rules", "Rules published", len(self.publisher.ruleset.rules)),
             GaugeMetricFamily("lianfang_desk_list_entries", "List entries on record", entries),
@@ -178,6 +187,7 @@ class Desk:
 
     def close(self) -> None:
         """Give up the records."""
+        self.following.stop()
         self.database.close()
 
 
@@ -215,7 +225,7 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
 
 ROUTES: Final = (
     *decide_routes.ROUTES, *adjusting_routes.ROUTES, *models_routes.ROUTES, *drafts_routes.ROUTES, *identity_routes.ROUTES,
-    *docs_page.ROUTES, healthz, readyz, metrics,
+    *payments_routes.ROUTES, *docs_page.ROUTES, healthz, readyz, metrics,
 )  # fmt: skip
 
 
@@ -225,29 +235,60 @@ def _not_found_where_looked(request: AnyRequest, why: HTTPException) -> Any:
     return handlers[HTTPException](request, why)
 
 
+def _state(desk: Desk) -> dict[str, Any]:
+    """What routes find in `app.state`."""
+    return {
+        "desk": desk,
+        "database": desk.database,
+        "publisher": desk.publisher,
+        "following": desk.following,
+        "finder": desk.following.finder,
+        "found_records": desk.following.records,
+        "keys_changed": desk.publisher.publish,
+        "authorize": desk.ring,
+        "wall": desk.wall,
+        "random": secrets.token_bytes,
+        "decider_url": desk.decider_url,
+        "tls_cert": desk.settings.tls_cert,
+        "two_people": desk.settings.two_people,
+        "console": desk.pages.console(),
+    }
+
+
+async def _watching(desk: Desk) -> None:
+    while True:
+        await asyncio.sleep(WATCH_S)
+        before = dict(desk.publisher.trouble)
+        await asyncio.to_thread(desk.publisher.poll)
+        for about, why in desk.publisher.trouble.items():
+            if before.get(about) != why:
+                log.error("refused; the old version stays in force", about=about, why=why)
+
+
+def _chores(desk: Desk) -> list[Coroutine[Any, Any, None]]:
+    """What the desk does by itself while it serves."""
+    settings, trouble = desk.settings, desk.publisher.trouble
+    chores = [_watching(desk)]
+    if settings.lake_every_s:
+        chores.append(lake_keeping(settings, desk.files, trouble))
+    if days(settings, "watch") or days(settings, "review"):
+        chores.append(reports_keeping(settings, desk.files, trouble))
+    return chores
+
+
 def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
     """The desk's HTTP. `watch`: look for changed files and records while it serves."""
 
-    async def watching() -> None:
-        while True:
-            await asyncio.sleep(WATCH_S)
-            before = dict(desk.publisher.trouble)
-            await asyncio.to_thread(desk.publisher.poll)
-            for about, why in desk.publisher.trouble.items():
-                if before.get(about) != why:
-                    log.error("refused; the old version stays in force", about=about, why=why)
-
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(watching())] if watch else []
-        if watch and desk.settings.lake_every_s:
-            tasks.append(asyncio.create_task(lake_keeping(desk.settings, desk.files, desk.publisher.trouble)))
-        if watch and (days(desk.settings, "watch") or days(desk.settings, "review")):
-            tasks.append(asyncio.create_task(reports_keeping(desk.settings, desk.files, desk.publisher.trouble)))
+        tasks = [asyncio.create_task(one) for one in _chores(desk)] if watch else []
+        if watch:
+            desk.following.start()
         yield
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(desk.following.stop)
 
     async def count(message: Any, _: Any) -> None:
         if message["type"] == "http.response.start":
@@ -259,19 +300,7 @@ def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
             ]
 
     def set_state(config: AppConfig) -> AppConfig:
-        config.state = State({
-            "desk": desk,
-            "database": desk.database,
-            "publisher": desk.publisher,
-            "keys_changed": desk.publisher.publish,
-            "authorize": desk.ring,
-            "wall": desk.wall,
-            "random": secrets.token_bytes,
-            "decider_url": desk.decider_url,
-            "tls_cert": desk.settings.tls_cert,
-            "two_people": desk.settings.two_people,
-            "console": desk.pages.console(),
-        }, deep_copy=False)  # fmt: skip
+        config.state = State(_state(desk), deep_copy=False)
         return config
 
     app = Litestar(

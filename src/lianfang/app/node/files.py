@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,11 @@ class NodeFiles:
         return self.root / "reports"
 
     @property
+    def finding(self) -> Path:
+        """The index by which decisions are found again: keyed hashes only."""
+        return self.root / "finding"
+
+    @property
     def records(self) -> Path:
         """The desk's SQLite file."""
         return self.root / "records.sqlite"
@@ -74,8 +80,12 @@ class NodeFiles:
         path = self.root / "hash.key"
         raw = read_if_there(path)
         if raw is None:
-            raw = secrets.token_bytes(16)
-            write_whole(path, raw, 0o600)
+            made = path.with_name(f".{path.name}.made-{os.getpid()}")
+            write_whole(made, secrets.token_bytes(16), 0o600)
+            with suppress(FileExistsError):  # decider and desk start together: the first one's key is both's
+                os.link(made, path)
+            made.unlink()
+            raw = path.read_bytes()
         if len(raw) != 16:
             raise EvidenceError(f"{path} must have 16 bytes; delete it and the snapshot to make new ones")
         return HashKey(int.from_bytes(raw[:8], "little"), int.from_bytes(raw[8:], "little"))

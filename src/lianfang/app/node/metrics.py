@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, SummaryMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from lianfang.engines.evaluate.latency import Histogram
 from lianfang.wire import ACTIONS
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class _Collector:
         yield fired
         yield from _scores(p.decider.scores)
         latency = p.door.latency
-        yield SummaryMetricFamily(
-            "lianfang_decision_seconds", "Whole request to durable answer", latency.count, latency.sum_us / 1e6
+        yield HistogramMetricFamily(
+            "lianfang_decision_seconds", "Whole request to durable answer", _edges(latency), latency.sum_us / 1e6
         )
         quantiles = GaugeMetricFamily(
             "lianfang_decision_quantile_seconds", "Percentiles since the start", labels=["quantile"]
@@ -67,6 +68,14 @@ class _Collector:
             "lianfang_snapshot_pause_seconds", "How long the last fork stopped decisions", p.snapshots.pause_ms / 1e3
         )
         yield GaugeMetricFamily("lianfang_list_entries", "Entries of the lists in force", p.decider.book.lists.size)
+
+
+def _edges(latency: Histogram) -> list[tuple[str, float]]:
+    """Cumulative counts by upper edge, 64 microseconds to 17 seconds, eight edges an octave."""
+    return [
+        *((f"{edge / 1e6:g}", float(count)) for edge, count in latency.cumulative()),
+        ("+Inf", float(latency.count)),
+    ]
 
 
 def _scores(counted: dict[str, list[int]]) -> Iterator[Metric]:

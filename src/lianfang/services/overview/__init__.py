@@ -1,0 +1,23 @@
+"""What the node decides, at a glance: counts by minute and hour, the newest decisions, latencies, any payment found again."""
+
+from lianfang.services.overview.glance import Glance, OutcomeGlance, glance, glance_of, outcome_glance
+from lianfang.services.overview.latency import Latency, buckets_of, latency_between
+from lianfang.services.overview.rollup import Bucket, Rollup, local_midnight, top
+from lianfang.services.overview.stream import Stream, Tick
+
+__all__ = [
+    "Bucket",
+    "Glance",
+    "Latency",
+    "OutcomeGlance",
+    "Rollup",
+    "Stream",
+    "Tick",
+    "buckets_of",
+    "glance",
+    "glance_of",
+    "latency_between",
+    "local_midnight",
+    "outcome_glance",
+    "top",
+]
