@@ -17,7 +17,7 @@ from lianfang.infra.asgi import AnyRequest, NotFoundError
 from lianfang.kernel.errors import DependencyError
 
 BUILT: Final = Path(str(files("lianfang.console"))) / "static"
-_KINDS: Final = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+_KINDS: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _PACKED: Final = (("br", ".br"), ("gzip", ".gz"))
 _FOREVER: Final = "public, max-age=31536000, immutable"
 

@@ -135,6 +135,7 @@ def _first_person(request: AnyRequest, form: Form, name: str, shown: str) -> Non
         if store.all_people(connection):
             raise InputError("this node has been set up already: sign in", "code")
         store.add_person(connection, person, by="node", at=at, reason="first set-up of this node's console")
+    console.setup_code()  # it opens nothing any more, and goes
 
 
 @get("/console/look", include_in_schema=False)

@@ -97,7 +97,7 @@ def _html(request: AnyRequest, html: str, status: int, headers: Mapping[str, str
     said = {"Cache-Control": "no-store", "Vary": "Cookie, Accept-Language, Accept-Encoding, HX-Request", **headers}
     if len(content) > GZIP_FROM and "gzip" in request.headers.get("accept-encoding", ""):
         content, said["Content-Encoding"] = gzip.compress(content, 5, mtime=0), "gzip"
-    return Response(content, status_code=status, media_type="text/html; charset=utf-8", headers=said)
+    return Response(content, status_code=status, media_type="text/html", headers=said)
 
 
 def masked(token: str) -> str:
