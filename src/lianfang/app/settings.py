@@ -50,6 +50,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections_max: Annotated[int, Meta(ge=1, le=65_536)] = 4_096
     node_name: Annotated[str, Meta(max_length=40)] = ""
     timezone: str = "Asia/Shanghai"
+    oidc_issuer: str = ""
+    oidc_client_id: str = "lianfang"
+    oidc_secret_file: str = ""
+    oidc_roles_claim: str = "lianfang_roles"
     messages_timezone: str = "UTC"
     iso8583_port: Annotated[int, Meta(ge=-1, le=65_535)] = -1
     iso8583_host: str = "127.0.0.1"
@@ -97,6 +101,10 @@ HELP: Final = {
     "connections_max": "Connections the decider serves at once.",
     "node_name": "What this installation is called on its pages. Empty: its address.",
     "timezone": "IANA zone of the times that people read in the console.",
+    "oidc_issuer": "Address of the OpenID Connect provider by which people may sign in. Empty: local accounts only.",
+    "oidc_client_id": "What this node is called at that provider.",
+    "oidc_secret_file": "File with the secret that the provider gave this node.",
+    "oidc_roles_claim": "Claim of its ID token that names the person's roles: a text or a list of them.",
     "messages_timezone": "IANA zone of times in ISO 20022 messages without an offset, and of local times in ISO 8583.",
     "iso8583_port": "Port for ISO 8583 over TCP. -1: closed. 0: any free one. It knows no keys and serves whoever reaches it.",
     "iso8583_host": "Address that port listens on. Beyond loopback, only inside a network that keeps strangers out.",

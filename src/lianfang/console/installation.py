@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+from lianfang.services.identity.oidc import Oidc
+
 
 class Said(NamedTuple):
     """The decider's answer."""
@@ -29,5 +31,7 @@ class Console:
     zone: ZoneInfo
     secure: bool
     ask_decider: AskDecider
+    oidc: Oidc | None
+    """The institution's own sign-in, where it has one."""
     setup_code: Callable[[], str | None]
     """The one-time code of the first set-up; None once somebody can sign in."""

@@ -85,6 +85,7 @@ def page(
         query=request.url.query,
         navigation=NAVIGATION,
         node=console.node,
+        has_oidc=console.oidc is not None,
         now=request.app.state.wall(),
         **values,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -13,9 +14,11 @@ from lianfang.app.settings import Settings
 from lianfang.console.installation import Console, Said
 from lianfang.infra.published import write_whole
 from lianfang.infra.sql import Database
+from lianfang.kernel.errors import InputError
 from lianfang.kernel.instant import Instant
 from lianfang.services.identity import people_store
 from lianfang.services.identity.keys import issue
+from lianfang.services.identity.oidc import Oidc, Provider
 
 ASK_S: Final = 5.0
 CODE_BYTES: Final = 9
@@ -42,8 +45,21 @@ class Pages:
             zone=ZoneInfo(self._settings.timezone),
             secure=bool(self._settings.tls_cert),
             ask_decider=self._ask,
+            oidc=self._oidc(),
             setup_code=self.setup_code,
         )
+
+    def _oidc(self) -> Oidc | None:
+        """Raises `InputError` if it is half set."""
+        settings = self._settings
+        if not settings.oidc_issuer:
+            return None
+        try:
+            secret = Path(settings.oidc_secret_file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as why:
+            raise InputError(f"the OIDC secret cannot be read: {why}", "oidc_secret_file") from why
+        provider = Provider(settings.oidc_issuer, settings.oidc_client_id, secret, settings.oidc_roles_claim)
+        return Oidc(provider, secrets.token_bytes)
 
     def _ask(self, method: str, target: str, body: bytes = b"") -> Said:
         headers = {"Authorization": self._bearer, "Content-Type": "application/json"}
