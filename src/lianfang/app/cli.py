@@ -26,6 +26,7 @@ from lianfang.app.commands import (
     lists,
     models,
     packs,
+    people,
     query,
     replay,
     report,
@@ -50,6 +51,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "rules": (rules.test, rules.check, rules.show, rules.put, rules.drop, packs.packs, packs.pack, packs.parameters),
     "lists": (lists.export, lists.show),
     "keys": (keys.issue, keys.rotate, keys.revoke),
+    "people": (people.add, people.password),
     "model": (models.show, models.features, models.load, models.unload, models.explain),
     "draft": (
         drafts.make,
@@ -113,6 +115,7 @@ def build() -> App:
         "rules": _group(app, "rules", "Prove, check and look at rules; put them in force."),
         "lists": _group(app, "lists", "Import, export and look at lists."),
         "keys": _group(app, "keys", "API keys of the running node."),
+        "people": _group(app, "people", "People who sign in to the node's console."),
         "model": _group(app, "model", "Models: look at one, score by one, ask it why."),
         "draft": _group(
             app, "draft", "Changes of rules or of the model: drafted, approved by another, brought live in stages."
@@ -129,6 +132,7 @@ def build() -> App:
     groups["rules"].command(packs.set_, name="set")
     groups["lists"].command(lists.import_, name="import")
     groups["keys"].command(keys.list_, name="list")
+    groups["people"].command(people.list_, name="list")
     groups["model"].command(models.list_, name="list")
     groups["draft"].command(drafts.list_, name="list")
     return app

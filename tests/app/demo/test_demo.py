@@ -32,7 +32,7 @@ def test_a_demonstration_decides_shows_why_and_ends_cleanly_and_again_on_the_sam
     first = _start(folder, "--seconds", "3", "--json", str(tmp_path / "demo.json"))
     out, _ = first.communicate(timeout=WAIT_S)
     assert first.returncode == 0, out
-    assert "/docs" in out
+    assert "/console   chen / " in out
     last = out.strip().splitlines()[-1]
     assert last.startswith("已决策 decided ")
     value = {f["name"]: f["value"] for f in json.loads((tmp_path / "demo.json").read_text())["figures"]}

@@ -23,6 +23,7 @@ from lianfang.app.commands.client import Node, running
 from lianfang.app.commands.common import write_json
 from lianfang.app.demo.board import Board, View
 from lianfang.app.demo.feed import Fed, Feed, new_prefix, pace
+from lianfang.app.demo.people import demo_people
 from lianfang.app.demo.screen import Lang, one_line, screen, word
 from lianfang.app.node.clock import WallClock
 from lianfang.app.settings import Settings, load
@@ -112,6 +113,7 @@ class DemoNode:
         self.settings = settings
         self.process = process
         self.log = log
+        self.people: dict[str, str] = {}
 
     @property
     def root(self) -> Path:
@@ -132,12 +134,15 @@ class DemoNode:
             return False
         return status == 200
 
-    def api(self) -> str:
-        """Address of the API page."""
+    def console(self) -> str:
+        """Address of the console, and who may sign in."""
         try:
-            return f"http://{self.settings.host}:{running(self.root)['desk']}/docs"
+            address = f"http://{self.settings.host}:{running(self.root)['desk']}/console"
         except (LianfangError, KeyError):
             return "..."
+        if not self.people and self.ready():
+            self.people = demo_people(self.root)
+        return "   ".join([address, *(f"{name} / {password}" for name, password in self.people.items())])
 
 
 @contextlib.contextmanager
@@ -315,7 +320,7 @@ def _show(
             view = board.view(time.monotonic())
             if ends.now(view):
                 return
-            live.update(screen(view, lang, console.height, node.api()), refresh=True)
+            live.update(screen(view, lang, console.height, node.console()), refresh=True)
             stop.wait(1 / FRAMES_PER_S)
 
 
@@ -343,8 +348,8 @@ def _log(board: Board, stop: threading.Event, lang: Lang, ends: _Ends, node: Dem
             continue
         next_line += LINE_EVERY_S
         if view.phase == "live" and not told:
-            told = node.api()
-            print(f"{word('api', lang)} {told}", flush=True)
+            told = node.console()
+            print(f"{word('console', lang)} {told}", flush=True)
         print(one_line(view, lang), flush=True)
         if over:
             return

@@ -15,7 +15,7 @@ Lang = Literal["zh", "en", "both"]
 
 WORDS: Final = {
     "title": ("联防 支付风险决策", "Lianfang decides payments"),
-    "api": ("接口说明", "API"),
+    "console": ("控制台", "console"),
     "stop": ("停止", "stop"),
     "rate": ("速率", "rate"),
     "decided": ("已决策", "decided"),
@@ -53,14 +53,14 @@ def word(name: str, lang: Lang) -> str:
     return {"zh": zh, "en": en, "both": f"{zh} {en}"}[lang]
 
 
-def screen(view: View, lang: Lang, height: int, api: str) -> RenderableType:
+def screen(view: View, lang: Lang, height: int, console: str) -> RenderableType:
     """The whole screen, no higher than `height` lines."""
     rules = min(RULES_SHOWN if height >= LOW else 2, max(len(view.rules), 1))
     stories = STORIES_SHOWN if height >= LOW else 3
     room = max(height - FIXED_LINES - rules - stories, 3)
     return Group(
         Text(word("title", lang), style="bold"),
-        _line((word("api", lang), api), (word("stop", lang), "Ctrl-C")),
+        _line((word("console", lang), console), (word("stop", lang), "Ctrl-C")),
         Text(),
         *_state(view, lang),
         Text(),
