@@ -42,7 +42,7 @@ run: $(PAGES)
 	@$(BIN)/lianfang demo
 
 test: $(READY_EXTRAS)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY)
 	@$(BIN)/ruff check .
