@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from lianfang.app.cli import main
 from lianfang.app.node.files import NodeFiles
+from lianfang.infra.finding.manifest import read_manifest as read_index
 from lianfang.infra.journal.files import segment_list, segment_path
 from lianfang.infra.published import RULESET, write_whole
 from lianfang.infra.sql import changes, open_database, sqlite_url
@@ -81,6 +83,19 @@ def test_days_go_with_a_reason_and_an_entry(node: Path, capsys: pytest.CaptureFi
         (change,) = changes(connection)
     database.close()
     assert (change.act, change.reason, change.detail["years"]) == ("lake.retain", "ticket 7", 1)
+
+
+def test_the_index_lets_go_of_what_the_lake_let_go_of(
+    node: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["lake", "build", "--data", str(node)])
+    runs = len(read_index(node / "finding").runs)
+    assert runs
+    monkeypatch.setattr("lianfang.app.commands.lake._today", lambda: date(2040, 1, 1))
+    assert main(["lake", "retain", "--data", str(node), "--years", "3", "--reason", "ticket 8"]) == 0
+    assert rows_of(node / "lake") == []
+    assert read_index(node / "finding").runs == ()
+    capsys.readouterr()
 
 
 def test_a_query_on_the_screen_and_in_files(node: Path, capsys: pytest.CaptureFixture[str]) -> None:

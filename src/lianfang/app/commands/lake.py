@@ -130,7 +130,8 @@ def retain(
 ) -> int:
     """Let go of the days that are older than they have to be kept: 3 years, or as long as the law asks that binds you.
 
-    Whole days go, for good, and an entry in the node's records says so. The journal is not touched; which of its segments
+    Whole days go, for good, and an entry in the node's records says so. Of the index by which decisions are found, whole runs go
+    that hold nothing younger. The journal is not touched; which of its segments
     hold nothing younger is told.
 
     Parameters
@@ -152,6 +153,7 @@ def retain(
     from lianfang.app.lake import entry, files_of
     from lianfang.app.lake.retention import kept
     from lianfang.app.node.clock import WallClock
+    from lianfang.infra.finding.build import retain as forget
     from lianfang.infra.lake.retain import cutoff_of, going, let_go
     from lianfang.kernel.errors import InputError
     from lianfang.kernel.instant import Instant
@@ -169,6 +171,8 @@ def retain(
         detail = {"cutoff": cutoff.isoformat(), "years": keep.years, "days": found.days, "rows": found.rows}
         entry(files, "lake.retain", "lake", why, Instant(WallClock()()), detail)
         found, _ = let_go(files.lake, files.journal, cutoff)
+        if found.parts and files.finding.is_dir():
+            forget(files.finding, max(part.last for part in found.parts) + 1)
     if str(json) != "-":
         _tell(found, keep, dry_run=dry_run)
     body = {
