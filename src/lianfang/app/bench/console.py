@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from lianfang.app.bench.console_pages import measure_pages
 from lianfang.app.bench.lake import make_journal
 from lianfang.app.bench.report import Figure, publish
 from lianfang.engines.keyed import HashKey
@@ -45,11 +46,17 @@ _POPULATIONS: Final = {
 }  # fmt: skip
 
 
-def bench_console(json_file: Path | None, rows: int = ROWS) -> None:
-    """Measures and prints."""
+def bench_console(json_file: Path | None, rows: int = ROWS, pages: int = 0) -> None:
+    """Measures and prints. `pages`: also those of a desk over a store of so many records."""
+    figures: list[Figure] = []
+    about = {"decisions": f"{rows:,}", "days": DAYS, "questions of a kind": ASKED}
+    if pages:
+        with TemporaryDirectory(prefix="lianfang-bench-") as folder:
+            figures += measure_pages(Path(folder), pages)
+        about["records behind the pages"] = f"{pages:,}"
     with TemporaryDirectory(prefix="lianfang-bench-") as folder:
-        figures = measure(Path(folder), rows)
-    publish("console", figures, {"decisions": f"{rows:,}", "days": DAYS, "questions of a kind": ASKED}, json_file)
+        figures += measure(Path(folder), rows)
+    publish("console", figures, about, json_file)
 
 
 def measure(folder: Path, rows: int) -> list[Figure]:
