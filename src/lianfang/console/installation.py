@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+from lianfang.console.watched import Watched
+
 
 class Said(NamedTuple):
     """The decider's answer."""
@@ -31,3 +33,5 @@ class Console:
     ask_decider: AskDecider
     setup_code: Callable[[], str | None]
     """The one-time code of the first set-up; None once somebody can sign in."""
+    watched: Watched
+    """The node as the pages that watch see it."""

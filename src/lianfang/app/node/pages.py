@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.peer import ask
+from lianfang.app.node.watched import Watched
 from lianfang.app.settings import Settings
 from lianfang.console.installation import Console, Said
 from lianfang.infra.published import write_whole
@@ -35,7 +36,7 @@ class Pages:
         self.key = issued.key
         self._bearer = f"Bearer {issued.text}"
 
-    def console(self) -> Console:
+    def console(self, watched: Watched) -> Console:
         """What pages need to know."""
         return Console(
             node=self._settings.node_name or self._settings.host,
@@ -43,6 +44,7 @@ class Pages:
             secure=bool(self._settings.tls_cert),
             ask_decider=self._ask,
             setup_code=self.setup_code,
+            watched=watched,
         )
 
     def _ask(self, method: str, target: str, body: bytes = b"") -> Said:
