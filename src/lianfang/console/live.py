@@ -23,7 +23,6 @@ from lianfang.console.watched import Panel, Watched
 from lianfang.console.words import Lang, sayer
 from lianfang.infra.asgi import AnyRequest
 from lianfang.kernel.errors import DependencyError
-from lianfang.services.decide.policy import UNSURE_TEXTS
 from lianfang.services.overview import Glance, Tick, top
 from lianfang.services.overview.stream import ROWS_KEPT
 from lianfang.wire import ACTIONS, RuleSet
@@ -44,6 +43,8 @@ RETRY_MS: Final = 2_000
 TOP: Final = 8
 KINDS: Final = ("transfer", "card", "qr", "withdrawal", "topup", "crypto")
 CHANNELS: Final = ("mobile", "web", "counter", "atm", "pos", "phone", "api", "none")
+POLICY_NAMES: Final = frozenset({"points", "model", "decide"})
+"""Reasons that the policy itself gives; the last one where it is unsure."""
 TEXT_MAX: Final = 80
 Choice = Annotated[str, QueryParameter(max_length=TEXT_MAX)]
 
@@ -64,13 +65,19 @@ class Row(NamedTuple):
     unsure: bool
 
 
-class _Open:
+class Room:
     """How many streams there are."""
 
-    count = 0
+    def __init__(self, most: int) -> None:
+        self.count, self._most = 0, most
+
+    def check(self) -> None:
+        """Raises `DependencyError` when there is no room for one more."""
+        if self.count >= self._most:
+            raise DependencyError(f"{self._most} streams are open, as many as there may be", "too-many-streams")
 
 
-_open: Final = _Open()
+_room: Final = Room(STREAMS_MAX)
 
 
 def row_of(one: Glance, lang: Lang, zone: ZoneInfo) -> Row:
@@ -102,13 +109,11 @@ class Wanted(NamedTuple):
 
 
 def name_of(name: str, ruleset: RuleSet, lang: Lang) -> str:
-    """What a reason is called: a rule's sentence, a doubt's, else its own name."""
+    """What a reason is called: a rule's sentence, the policy's, else its own name."""
     for rule in ruleset.rules:
         if rule.id == name:
             return rule.zh if lang == "zh" else rule.en
-    if name in UNSURE_TEXTS:
-        return UNSURE_TEXTS[name][0 if lang == "zh" else 1]
-    return name
+    return sayer(lang)(f"live.{name}") if name in POLICY_NAMES else name
 
 
 def panel_of(panel: Panel, ruleset: RuleSet, lang: Lang) -> dict[str, Any]:
@@ -153,8 +158,7 @@ async def live(
 @get("/console/live/stream", include_in_schema=False)
 async def stream(request: AnyRequest) -> Streamed:
     await signed(request)
-    if _open.count >= STREAMS_MAX:
-        raise DependencyError(f"{STREAMS_MAX} streams are open, as many as there may be", "too-many-streams")
+    _room.check()
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Streamed(_messages(request), media_type="text/event-stream", headers=headers)
 
@@ -166,7 +170,7 @@ async def _messages(request: AnyRequest) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     begun = asked = loop.time()
     last, second = watched.stream.latest.number, 0
-    _open.count += 1
+    _room.count += 1
     try:
         yield f"retry: {RETRY_MS}\n\n".encode()
         while not watched.ending and loop.time() - begun < LIFE_S:
@@ -184,7 +188,7 @@ async def _messages(request: AnyRequest) -> AsyncIterator[bytes]:
             panel = await asyncio.to_thread(watched.panel) if whole else None
             yield _message(tick, watched, panel, request.app.state.publisher.ruleset, lang, console.zone)
     finally:
-        _open.count -= 1
+        _room.count -= 1
 
 
 def _message(
