@@ -27,23 +27,12 @@ OLD_KEY: Final = 365 * DAY
 ENDING: Final = 14 * DAY
 """A key that ends within this is pointed out."""
 KEYS_SHOWN: Final = 200
-_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _ABOUT: Final = {
     "decider": "decider", "journal": "journal", "recovery": "recovery", "rules": "rules", "rule": "rules", "records": "rules",
     "lists": "rules", "keys": "rules", "model": "model", "challenger": "model", "models": "model", "following": "following",
     "lake": "lake", "report": "report", "features": "features", "snapshot": "journal", "iso8583": "iso8583",
 }  # fmt: skip
 """The head of what needs attention, to the words about it; anything else: `other`."""
-
-
-def size(n: int) -> str:
-    """Bytes in the largest fitting unit of 1000: `1234567` as `1.2 MB`."""
-    value = float(n)
-    for unit in _UNITS[:-1]:
-        if value < 1_000:
-            return f"{value:.1f} {unit}" if unit != "B" else f"{n} B"
-        value /= 1_000
-    return f"{value:,.1f} {_UNITS[-1]}"
 
 
 def about(key: str) -> str:
@@ -78,7 +67,7 @@ async def _page(
     now = Instant(request.app.state.wall())
     newest = sorted(keys, key=lambda one: (not one.in_force(now), -one.key.created_at))
     return page(
-        request, "health.html", session, done=done, issued=issued, state=state, size=size,
+        request, "health.html", session, done=done, issued=issued, state=state,
         attention=[(about(key), key, said) for key, said in sorted(state.attention.items())],
         keys=[(one, key_state(one, now)) for one in newest[:KEYS_SHOWN]], keys_more=max(len(keys) - KEYS_SHOWN, 0),
         adjusted={one.name for one in state.settings if one.value != one.default},
