@@ -33,11 +33,13 @@ function options(kind, spec) {
     const meaning = MEANINGS.includes(one.name) ? one.name : one.meaning ?? ORDER[i % ORDER.length];
     const common = { name: one.label ?? one.name, data: one.data, itemStyle: { color: colour(meaning) }, color: colour(meaning) };
     if (spec.mark !== undefined && i === 0) common.markLine = { symbol: "none", silent: true, data: [spec.mark], lineStyle: { color: colour("ink-3") }, label: { color: colour("ink-2") } };
-    if (kind === "bars") return { ...common, type: "bar", stack: spec.stack ? "all" : undefined, barMaxWidth: 28 };
+    if (kind === "bars") return { ...common, type: "bar", stack: spec.stack ? "all" : undefined, barMaxWidth: spec.font ? 4 * spec.font : 28 };
     if (kind === "points") return { ...common, type: "scatter", symbolSize: 5, symbol: MARKS[i % MARKS.length] };
     return { ...common, type: "line", showSymbol: one.data.length < 40, symbol: MARKS[i % MARKS.length], symbolSize: 4, step: one.step ? "end" : undefined, lineStyle: { width: 2, type: DASHES[i % DASHES.length] }, areaStyle: spec.area ? { opacity: 0.12 } : undefined };
   });
   if (kind === "bars" && spec.sideways) [option.xAxis, option.yAxis] = [{ ...option.yAxis, splitLine: { lineStyle: { color: colour("line") } } }, { ...option.xAxis, inverse: true }];
+  if (spec.bareLegend) Object.assign(option, { legend: undefined, grid: { ...option.grid, top: 12 } });
+  if (spec.font) for (const axis of [option.xAxis, option.yAxis]) axis.axisLabel = { ...axis.axisLabel, fontSize: spec.font };
   if (spec.bare) Object.assign(option, { grid: { left: 1, right: 1, top: 2, bottom: 2 }, legend: undefined, tooltip: undefined, xAxis: { ...option.xAxis, show: false }, yAxis: { ...option.yAxis, show: false, scale: true } });
   return option;
 }

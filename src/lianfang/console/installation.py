@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+from lianfang.console.watched import Watched
 from lianfang.services.identity.oidc import Oidc
 
 
@@ -35,3 +36,5 @@ class Console:
     """The institution's own sign-in, where it has one."""
     setup_code: Callable[[], str | None]
     """The one-time code of the first set-up; None once somebody can sign in."""
+    watched: Watched
+    """The node as the pages that watch see it."""

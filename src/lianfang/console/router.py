@@ -6,9 +6,31 @@ from typing import Final
 
 from litestar import Router
 
-from lianfang.console import assets, audit, entrance, failing, oidc, people, style
+from lianfang.console import (
+    assets,
+    audit,
+    entrance,
+    failing,
+    health,
+    live,
+    oidc,
+    people,
+    reports,
+    style,
+    wall,
+)
 
-PAGES: Final = (*entrance.ROUTES, *oidc.ROUTES, *people.ROUTES, *audit.ROUTES, *style.ROUTES)
+PAGES: Final = (
+    *entrance.ROUTES,
+    *oidc.ROUTES,
+    *live.ROUTES,
+    *wall.ROUTES,
+    *health.ROUTES,
+    *reports.ROUTES,
+    *people.ROUTES,
+    *audit.ROUTES,
+    *style.ROUTES,
+)
 
 
 def console_router() -> Router:

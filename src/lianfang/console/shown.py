@@ -13,6 +13,7 @@ from lianfang.kernel.instant import DAY, HOUR, MINUTE, SECOND, moment
 from lianfang.kernel.money import exponent
 
 MASK: Final = "•"
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _SPANS: Final = (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND))
 
 
@@ -34,6 +35,16 @@ def count(n: float | None) -> str:
 def percent(share: float | None, digits: int = 1) -> str:
     """`0.123` as `12.3 %`."""
     return "–" if share is None else f"{share * 100:.{digits}f} %"
+
+
+def size(n: int) -> str:
+    """Bytes in the largest fitting unit of 1000: `1234567` as `1.2 MB`."""
+    value = float(n)
+    for unit in _UNITS[:-1]:
+        if value < 1_000:
+            return f"{value:.1f} {unit}" if unit != "B" else f"{n} B"
+        value /= 1_000
+    return f"{value:,.1f} {_UNITS[-1]}"
 
 
 def when(at: int | None, zone: ZoneInfo) -> str:
@@ -80,7 +91,7 @@ def filters(lang: Lang, zone: ZoneInfo) -> dict[str, Callable[..., Any]]:
         return ""
 
     return {
-        "money": money, "count": count, "percent": percent, "iso": iso, "span": span, "masked": masked, "as_json": as_json,
+        "money": money, "count": count, "percent": percent, "size": size, "iso": iso, "span": span, "masked": masked, "as_json": as_json,
         "when": lambda at: when(at, zone), "clock": lambda at: clock(at, zone),
     }  # fmt: skip
 

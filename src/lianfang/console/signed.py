@@ -92,6 +92,17 @@ def _session(request: AnyRequest, secret: str) -> Session | None:
     return found[0]
 
 
+async def still_signed(request: AnyRequest) -> bool:
+    """Whether the session of a page that stays open still stands. Asking is no use of it: nobody may be there."""
+
+    def look() -> bool:
+        secret = request.cookies.get(_cookie_name(request), "")
+        with request.app.state.database.reading() as connection:
+            return store.session(connection, secret, Instant(request.app.state.wall())) is not None
+
+    return await asyncio.to_thread(look)
+
+
 async def act(request: AnyRequest, need: Permission, *, reasoned: bool = True) -> Act:
     """A form sent by whoever may. Raises `AccessError` for a form that is not ours, `InputError` for one without a reason."""
     session = await signed(request, need)

@@ -53,3 +53,14 @@ def test_rows_of_a_sample_come_from_the_whole_stretch() -> None:
     stream.add([seen(i, START) for i in range(1_000)])
     seqs = [one.seq for one in stream.tick(START + SECOND, 1_000).rows]
     assert seqs == list(range(0, 1_000, 50))
+
+
+@given(st.lists(st.tuples(st.integers(0, 2 * SECONDS_KEPT), st.sampled_from(["allow", "hold", "block"])), max_size=400))
+def test_seconds_by_action_add_up_to_the_seconds(came: list[tuple[int, str]]) -> None:
+    stream = Stream()
+    for i, (second, action) in enumerate(sorted(came)):
+        stream.add([seen(i, START + second * SECOND, action)])
+    at = START + (2 * SECONDS_KEPT + 1) * SECOND
+    split = stream.seconds_by_action(at)
+    assert [sum(column) for column in zip(*split.values(), strict=True)] == stream.seconds(at)
+    assert split["hold"] == [sum(a == "hold" and s == k for s, a in came) for k in range(SECONDS_KEPT + 1, 2 * SECONDS_KEPT + 1)]

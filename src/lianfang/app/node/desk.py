@@ -36,6 +36,7 @@ from lianfang.app.node.lake import lake_keeping
 from lianfang.app.node.pages import Pages
 from lianfang.app.node.peer import ask, door_url
 from lianfang.app.node.reports import days, gauges, reports_keeping
+from lianfang.app.node.watched import Watched
 from lianfang.app.settings import Settings
 from lianfang.console.failing import handlers as console_failures
 from lianfang.console.router import console_router
@@ -97,6 +98,7 @@ class Desk:
             self.files.models,
         )
         self.following = Following(self.files, self.database, self.wall)
+        self.watched = Watched(settings, self.files, self.following, self.ready, self.decider_url)
         self.decider_port = settings.decider_port
         self.answers: Counter[int] = Counter()
 
@@ -251,7 +253,7 @@ def _state(desk: Desk) -> dict[str, Any]:
         "decider_url": desk.decider_url,
         "tls_cert": desk.settings.tls_cert,
         "two_people": desk.settings.two_people,
-        "console": desk.pages.console(),
+        "console": desk.pages.console(desk.watched),
     }
 
 
@@ -345,7 +347,7 @@ def main(settings: Settings) -> int:
         ssl_keyfile=settings.tls_key or None,
     )
     print(msgspec.json.encode({"desk": listening.getsockname()[1]}).decode(), flush=True)
-    uvloop.run(_serve(_Server(config), listening))
+    uvloop.run(_serve(_Server(config), listening, desk))
     desk.close()
     return 0
 
@@ -358,10 +360,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(server: uvicorn.Server, listening: socket.socket) -> None:
+async def _serve(server: uvicorn.Server, listening: socket.socket, desk: Desk) -> None:
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        server.should_exit = desk.watched.ending = True
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+        loop.add_signal_handler(number, end)
     await server.serve(sockets=[listening])
 
 

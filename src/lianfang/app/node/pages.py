@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.peer import ask
+from lianfang.app.node.watched import Watched
 from lianfang.app.settings import Settings
 from lianfang.console.installation import Console, Said
 from lianfang.infra.published import write_whole
@@ -38,7 +39,7 @@ class Pages:
         self.key = issued.key
         self._bearer = f"Bearer {issued.text}"
 
-    def console(self) -> Console:
+    def console(self, watched: Watched) -> Console:
         """What pages need to know."""
         return Console(
             node=self._settings.node_name or self._settings.host,
@@ -47,6 +48,7 @@ class Pages:
             ask_decider=self._ask,
             oidc=self._oidc(),
             setup_code=self.setup_code,
+            watched=watched,
         )
 
     def _oidc(self) -> Oidc | None:

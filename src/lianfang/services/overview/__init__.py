@@ -4,6 +4,7 @@ from lianfang.services.overview.glance import Glance, OutcomeGlance, glance, gla
 from lianfang.services.overview.latency import Latency, buckets_of, latency_between
 from lianfang.services.overview.rollup import Bucket, Rollup, local_midnight, top
 from lianfang.services.overview.stream import Stream, Tick
+from lianfang.services.overview.today import Slots, money_of, slots, today
 
 __all__ = [
     "Bucket",
@@ -11,6 +12,7 @@ __all__ = [
     "Latency",
     "OutcomeGlance",
     "Rollup",
+    "Slots",
     "Stream",
     "Tick",
     "buckets_of",
@@ -18,6 +20,9 @@ __all__ = [
     "glance_of",
     "latency_between",
     "local_midnight",
+    "money_of",
     "outcome_glance",
+    "slots",
+    "today",
     "top",
 ]

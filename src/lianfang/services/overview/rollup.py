@@ -46,7 +46,7 @@ class Bucket(msgspec.Struct, kw_only=True):
         self.unsure += other.unsure
         for name in _COUNTED:
             mine, more = getattr(self, name), getattr(other, name)
-            for key, count in more.items():
+            for key, count in list(more.items()):  # at once: another thread may be counting
                 _count(mine, key, count)
 
 

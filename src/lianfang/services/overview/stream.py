@@ -13,6 +13,7 @@ import msgspec
 
 from lianfang.kernel.instant import SECOND
 from lianfang.services.overview.glance import Glance
+from lianfang.wire import ACTIONS
 
 ROWS_KEPT: Final = 2_000
 SECONDS_KEPT: Final = 120
@@ -42,6 +43,7 @@ class Stream:
         self._stopped: deque[Glance] = deque(maxlen=ROWS_KEPT)
         self._actions: dict[str, int] = {}
         self._seconds: dict[int, int] = {}
+        self._by_action: dict[tuple[int, str], int] = {}
         self._of = 0
         self._last_at = 0
         self.latest = Tick(number=0, at=0, seq=0, per_s=0.0, actions={}, shown=0, of=0, rows=())
@@ -52,12 +54,16 @@ class Stream:
             self._actions[one.action] = self._actions.get(one.action, 0) + 1
             second = one.at // SECOND
             self._seconds[second] = self._seconds.get(second, 0) + 1
+            self._by_action[second, one.action] = self._by_action.get((second, one.action), 0) + 1
             (self._since if one.action == "allow" else self._stopped).append(one)
         self._rows.extend(records[-ROWS_KEPT:])
         self._of += len(records)
         if len(self._seconds) > 2 * SECONDS_KEPT:
             for second in sorted(self._seconds)[:-SECONDS_KEPT]:
                 del self._seconds[second]
+            oldest = min(self._seconds)
+            for key in [one for one in self._by_action if one[0] < oldest]:
+                del self._by_action[key]
 
     def tick(self, at: int, seq: int) -> Tick:
         """Closes the stretch since the tick before."""
@@ -87,6 +93,13 @@ class Stream:
         """Decisions of each of the last `SECONDS_KEPT` seconds before `at`, the oldest first."""
         end, counts = at // SECOND, self._seconds.copy()
         return [counts.get(second, 0) for second in range(end - SECONDS_KEPT, end)]
+
+    def seconds_by_action(self, at: int) -> dict[str, list[int]]:
+        """The same for each action."""
+        end, counts = at // SECOND, self._by_action.copy()
+        return {
+            action: [counts.get((second, action), 0) for second in range(end - SECONDS_KEPT, end)] for action in ACTIONS
+        }
 
 
 def _chosen(stopped: list[Glance], allowed: list[Glance]) -> tuple[Glance, ...]:
