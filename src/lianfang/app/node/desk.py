@@ -45,6 +45,7 @@ from lianfang.infra.sql import Database, open_database, sqlite_url
 from lianfang.kernel import limits
 from lianfang.kernel.errors import DependencyError, LianfangError
 from lianfang.kernel.instant import Instant
+from lianfang.services.cases import queries
 from lianfang.services.decide import adjusting_routes, drafts_routes, models_routes
 from lianfang.services.decide import routes as decide_routes
 from lianfang.services.decide import store as decide_store
@@ -86,6 +87,7 @@ class Desk:
         decide_store.prepare(self.database)
         identity_store.prepare(self.database)
         people_store.prepare(self.database)
+        queries.prepare(self.database)
         self.pages = Pages(settings, self.files, self.database, self.decider_url, Instant(self.wall()))
         self.ring = KeyRing((), self.wall, ticks_s)
         self.publisher = Publisher(
