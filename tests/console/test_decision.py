@@ -10,7 +10,7 @@ from lianfang.console.words import Lang
 from lianfang.infra.sql import changes
 from tests.console.browsing import Theme
 from tests.console.conftest import Console, Walk
-from tests.console.stopped import pay, stopped, wait
+from tests.console.stopped import found, pay, stopped, wait
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 PAYEE = "6222020000001111"
@@ -79,8 +79,8 @@ def test_a_label_becomes_an_outcome_by_this_person(console: Console, walk: Walk,
     page.get_by_text("Labelled; it shows").wait_for()
 
     def known() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = console.http.get(f"{console.base}/v1/payments/{blocked}").json()["outcomes"]
-        return found
+        outcomes: list[dict[str, Any]] = console.http.get(f"{console.base}/v1/payments/{blocked}").json()["outcomes"]
+        return outcomes
 
     outcome = wait(known, bool)[0]
     assert (outcome["label"], outcome["source"], outcome["kind"]) == ("fraud", "person:zhao", "fake_police")
@@ -90,7 +90,8 @@ def test_a_label_becomes_an_outcome_by_this_person(console: Console, walk: Walk,
 
 
 def test_a_draft_is_tried_beside_the_rules_of_now(console: Console, walk: Walk, blocked: str) -> None:
-    allowed = next(one["payment_id"] for one in console.payments if one["action"] == "allow")
+    allowed = pay(console, "6222020000007777", PAYER)["payment_id"]
+    wait(lambda: found(console, allowed), bool)
     rule = {
         "schema": "rule/1", "id": "judging_all", "when": "amount >= 0", "mode": "live", "action": "hold",
         "code": "judging", "zh": "全部暂缓", "en": "Everything is held",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, get_args
 
 import msgspec
 from litestar import Response, get, post
@@ -35,7 +35,7 @@ HISTORY: Final = 60
 """So many of the payer's latest payments make a feature's small chart."""
 DRAFTS: Final = 20
 OPEN_DRAFTS: Final = ("draft", "approved", "shadow", "share")
-LABELS: Final[tuple[Label, ...]] = Label.__args__
+LABELS: Final[tuple[Label, ...]] = get_args(Label)
 _POINT: Final = re.compile(r"\d{1,9}")
 Seq = Annotated[int, PathParameter(ge=1, le=2**62)]
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from litestar import Router
 
-from lianfang.console import assets, audit, decision, entrance, failing, people, search, style
+from lianfang.console import assets, audit, decision, entrance, failing, people, queue, search, style
 
-PAGES: Final = (*entrance.ROUTES, *people.ROUTES, *audit.ROUTES, *search.ROUTES, *decision.ROUTES, *style.ROUTES)
+PAGES: Final = (*entrance.ROUTES, *people.ROUTES, *audit.ROUTES, *search.ROUTES, *decision.ROUTES, *queue.ROUTES, *style.ROUTES)
 
 
 def console_router() -> Router:

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import tempfile
 from collections.abc import AsyncIterator
-from typing import IO, Annotated, Any, Final, cast
+from typing import IO, Annotated, Any, Final, cast, get_args
 
 import msgspec
 from litestar import Response, get, post
@@ -46,7 +46,7 @@ SPOOL_BYTES: Final = 8 << 20
 """An export larger than this is written to disk before it is sent."""
 ID_BYTES: Final = 12
 CHOICES: Final = {
-    "kinds": Kind.__args__, "channels": Channel.__args__, "labels": Label.__args__, "actions": ACTIONS,
+    "kinds": get_args(Kind), "channels": get_args(Channel), "labels": get_args(Label), "actions": ACTIONS,
     "subject_kinds": KINDS,
 }  # fmt: skip
 TYPES: Final[dict[Format, str]] = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
@@ -124,13 +124,13 @@ async def search_export(request: AnyRequest, query_id: FromPath[str]) -> Any:
     """The whole of a search as a file. The audit entry is written before the first byte leaves."""
     who = await act(request, "export")
     saved = await _saved(request, who.session, query_id)
-    how = who.form.get("format")
-    if how not in TYPES:
+    how = next((one for one in TYPES if one == who.form.get("format")), None)
+    if how is None:
         raise InputError("an export is csv or parquet", "format")
-    file, rows = await asking(request, lambda finder, records: _export(finder, records, saved.query, cast("Format", how)))
+    file, rows = await asking(request, lambda finder, records: _export(finder, records, saved.query, how))
     await writing(request, lambda c: _told(c, who, saved.query, how, rows))
     return Stream(
-        _pieces(file), media_type=TYPES[cast("Format", how)],
+        _pieces(file), media_type=TYPES[how],
         headers={"Content-Disposition": f'attachment; filename="payments.{how}"', "Cache-Control": "no-store"},
     )  # fmt: skip
 

@@ -46,6 +46,7 @@ from lianfang.kernel import limits
 from lianfang.kernel.errors import DependencyError, LianfangError
 from lianfang.kernel.instant import Instant
 from lianfang.services.cases import queries
+from lianfang.services.cases.feed import AlertFeed
 from lianfang.services.decide import adjusting_routes, drafts_routes, models_routes
 from lianfang.services.decide import routes as decide_routes
 from lianfang.services.decide import store as decide_store
@@ -99,6 +100,7 @@ class Desk:
             self.files.models,
         )
         self.following = Following(self.files, self.database, self.wall)
+        self.following.hooks.append(AlertFeed(self.database, self.files.hash_key()))
         self.decider_port = settings.decider_port
         self.answers: Counter[int] = Counter()
 
