@@ -18,7 +18,7 @@ function drawNetwork(element, spec) {
       { selector: "edge", style: { width: 1.5, "line-color": colour("line-2"), "target-arrow-color": colour("line-2"), "target-arrow-shape": "triangle", "curve-style": "bezier", label: "data(label)", "font-size": 9, color: colour("ink-2") } },
     ],
     layout: { name: "cose", animate: false, randomize: false, padding: 24 },
-    userZoomingEnabled: true, wheelSensitivity: 0.3,
+    userZoomingEnabled: true,
   });
   graph.on("tap", "node", (event) => { const address = event.target.data("address"); if (address) location.assign(address); });
   return graph;

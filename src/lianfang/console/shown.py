@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lianfang.console.words import Lang, sayer
-from lianfang.kernel.instant import DAY, HOUR, MINUTE, SECOND, moment
+from lianfang.kernel.instant import DAY, HOUR, MINUTE, SECOND, instant, moment
 from lianfang.kernel.money import exponent
 
 MASK: Final = "•"
@@ -92,6 +92,7 @@ def filters(lang: Lang, zone: ZoneInfo) -> dict[str, Callable[..., Any]]:
 
     return {
         "money": money, "count": count, "percent": percent, "size": size, "iso": iso, "span": span, "masked": masked, "as_json": as_json,
+        "micros": lambda at: None if at is None else int(instant(at)),
         "when": lambda at: when(at, zone), "clock": lambda at: clock(at, zone),
     }  # fmt: skip
 

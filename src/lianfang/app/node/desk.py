@@ -46,6 +46,8 @@ from lianfang.infra.sql import Database, open_database, sqlite_url
 from lianfang.kernel import limits
 from lianfang.kernel.errors import DependencyError, LianfangError
 from lianfang.kernel.instant import Instant
+from lianfang.services.cases import queries
+from lianfang.services.cases.feed import AlertFeed
 from lianfang.services.decide import adjusting_routes, drafts_routes, models_routes
 from lianfang.services.decide import routes as decide_routes
 from lianfang.services.decide import store as decide_store
@@ -87,6 +89,7 @@ class Desk:
         decide_store.prepare(self.database)
         identity_store.prepare(self.database)
         people_store.prepare(self.database)
+        queries.prepare(self.database)
         self.pages = Pages(settings, self.files, self.database, self.decider_url, Instant(self.wall()))
         self.ring = KeyRing((), self.wall, ticks_s)
         self.publisher = Publisher(
@@ -99,6 +102,7 @@ class Desk:
         )
         self.following = Following(self.files, self.database, self.wall)
         self.watched = Watched(settings, self.files, self.following, self.ready, self.decider_url)
+        self.following.hooks.append(AlertFeed(self.database, self.files.hash_key()))
         self.decider_port = settings.decider_port
         self.answers: Counter[int] = Counter()
 
