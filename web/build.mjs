@@ -13,7 +13,7 @@ await mkdir(made, { recursive: true });
 
 const { metafile } = await build({
   absWorkingDir: here,
-  entryPoints: ["js/base.js", "js/charts.js", "js/editor.js", "js/network.js", "js/live.js", "js/wall.js", "css/base.css", "icon.svg"],
+  entryPoints: ["js/base.js", "js/charts.js", "js/editor.js", "js/rows.js", "js/network.js", "js/live.js", "js/wall.js", "css/base.css", "icon.svg"],
   entryNames: "[name]-[hash]",
   bundle: true,
   format: "iife",

@@ -66,6 +66,7 @@ function edit(area) {
     });
   }, { delay: 350 });
   const label = document.querySelector(`label[for="${area.id}"]`)?.textContent ?? area.name;
+  const nonce = document.querySelector("[data-editor-nonce]")?.dataset.editorNonce ?? "";
   const host = document.createElement("div");
   host.className = "editor";
   area.after(host);
@@ -75,7 +76,7 @@ function edit(area) {
     state: EditorState.create({
       doc: area.value,
       extensions: [
-        lineNumbers(), history(), bracketMatching(), conditions, syntaxHighlighting(style), look, autocompletion({ override: [complete] }),
+        nonce ? EditorView.cspNonce.of(nonce) : [], lineNumbers(), history(), bracketMatching(), conditions, syntaxHighlighting(style), look, autocompletion({ override: [complete] }),
         area.dataset.check ? check : [], placeholder(area.placeholder), EditorView.lineWrapping,
         EditorState.readOnly.of(area.readOnly), EditorView.contentAttributes.of({ "aria-label": label }),
         keymap.of([...completionKeymap, ...defaultKeymap, ...historyKeymap, ...lintKeymap, ...(area.dataset.tab ? [indentWithTab] : [])]),

@@ -8,9 +8,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from tempfile import NamedTemporaryFile
+from typing import Any, Final, Literal, NamedTuple
 
-from lianfang.kernel.errors import InputError, TooLargeError
+from lianfang.kernel.errors import InputError, LianfangError, TooLargeError
 from lianfang.wire import ListEntry, read_list_entry, write
 from lianfang.wire.strict import refuse_ambiguous
 
@@ -54,6 +55,19 @@ def read_list_file(file: Path, defaults: Mapping[str, Any]) -> ListFile:
     if len(taken.places) + len(refused) > ENTRIES_MAX:
         raise TooLargeError(f"more than {ENTRIES_MAX:,} list entries", str(file))
     return ListFile([entry for entry, _ in taken.places.values()], refused, taken.repeated)
+
+
+def read_list_text(raw: bytes, kind: Literal["csv", "jsonl", "txt"], defaults: Mapping[str, Any]) -> ListFile:
+    """As `read_list_file`, of a text that was pasted or uploaded."""
+    with NamedTemporaryFile(suffix=f".{kind}", prefix="list-") as file:
+        path = Path(file.name)
+        path.write_bytes(raw)
+        try:
+            found = read_list_file(path, defaults)
+        except LianfangError as why:
+            raise InputError(str(why).replace(str(path), kind), "file") from why
+    refused = [Refused(one.where.removeprefix(f"{path}, "), one.what) for one in found.refused]
+    return found._replace(refused=refused)
 
 
 class _Taken:

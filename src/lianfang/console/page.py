@@ -65,13 +65,15 @@ def page(
     *,
     status: int = 200,
     graph: bool = False,
+    editor: bool = False,
     headers: Mapping[str, str] | None = None,
     **values: Any,
 ) -> Response[bytes]:
-    """A whole page, or the part of one that htmx asked for. `graph`: it draws a network."""
+    """A whole page, or the part of one that htmx asked for. `graph`: it draws a network; `editor`: it has one, whose own style needs a nonce."""
     lang = language(request)
     console: Console = request.app.state.console
     theme = request.cookies.get(THEME_COOKIE)
+    nonce = secrets.token_urlsafe(16) if editor else ""
     html = text(
         template,
         lang,
@@ -87,9 +89,10 @@ def page(
         node=console.node,
         has_oidc=console.oidc is not None,
         now=request.app.state.wall(),
+        nonce=nonce,
         **values,
     )
-    policy = POLICY.format(graph=f" {GRAPH_STYLE}" if graph else "")
+    policy = POLICY.format(graph=(f" {GRAPH_STYLE}" if graph else "") + (f" 'nonce-{nonce}'" if nonce else ""))
     return _html(request, html, status, {"Content-Security-Policy": policy, **(headers or {})})
 
 

@@ -94,9 +94,7 @@ def _report(folder: Path, kind: str, day: str, files: dict[str, os.stat_result])
             figures = _Figures()
     written = max(one.st_mtime_ns // 1_000 for one in files.values())
     endings = tuple(ending for ending in TYPES if ending in files)
-    return Report(
-        kind, day, figures.made_at or written, endings, sum(one.st_size for one in files.values()), figures
-    )
+    return Report(kind, day, figures.made_at or written, endings, sum(one.st_size for one in files.values()), figures)
 
 
 def opened(folder: Path, name: str) -> bytes:
@@ -134,7 +132,11 @@ async def report(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     console: Console = request.app.state.console
     content = await asyncio.to_thread(opened, console.watched.reports, name)
     ending = name.split(".", 1)[1]
-    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
+    headers = {
+        "Content-Security-Policy": POLICY,
+        "Cache-Control": "no-store",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
     if ending != "html":
         headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return Response(content, media_type=TYPES[ending], headers=headers)

@@ -25,6 +25,7 @@ def backtest(
     mapping: Path | None = None,
     model: Path | None = None,
     lists: Annotated[list[Path] | None, Parameter(negative=())] = None,
+    list_name: Annotated[list[str] | None, Parameter(negative=())] = None,
     label_delay: str | None = None,
     since: Annotated[str | None, Parameter(name="--from")] = None,
     until: Annotated[str | None, Parameter(name="--to")] = None,
@@ -52,6 +53,8 @@ def backtest(
         A model folder: its score is given to the policy and to rules, as the node would.
     lists
         List entries, JSONL or CSV; may be repeated.
+    list_name
+        A list that may have no entries, so that rules can name it; may be repeated.
     label_delay
         So long after a payment that nobody reported it counts as genuine: `7d`. For a history that does not say when labels
         became known, they are known so long after the payment. Without: as long as nine tenths of the reports took.
@@ -70,7 +73,7 @@ def backtest(
         Write a report to open in a browser, in Chinese and English.
     """
     said = {"label_delay": label_delay, "since": since, "until": until, "minutes": minutes, "seed": seed}
-    job = job_of(rules, on, against, mapping, model, lists, **said)
+    job = job_of(rules, on, against, mapping, model, lists, names=list_name, **said)
     found = _run(job)
     if str(json) != "-":
         show(found)
@@ -112,7 +115,12 @@ def job_of(
         mapping=read_mapping(mapping) if mapping else find_mapping(on).mapping,
         lists=ListBook(list_table(entries), REPLAY_KEY, version_of(sorted({e.list for e in entries}))),
         now=WallClock()(),
-        known_lists=tuple({name for one in (ruleset, current) if one is not None for name in named_lists(one)}),
+        known_lists=tuple(
+            {
+                *(said.get("names") or ()),
+                *(n for one in (ruleset, current) if one is not None for n in named_lists(one)),
+            }
+        ),
         current=current,
         scorer=NoModel() if folder is None else TrainedModel(folder.manifest, folder.trees),
         label_delay=seconds_of(delay) * SECOND if delay else None,

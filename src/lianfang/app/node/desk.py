@@ -294,6 +294,7 @@ def desk_app(desk: Desk, *, watch: bool = True) -> Litestar:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        desk.pages.backtesting.stop()
         await asyncio.to_thread(desk.following.stop)
 
     async def count(message: Any, _: Any) -> None:

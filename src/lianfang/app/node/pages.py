@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+from lianfang.app.listfiles import read_list_text
+from lianfang.app.node.backtesting import Backtesting
+from lianfang.app.node.clock import WallClock
 from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.peer import ask
+from lianfang.app.node.reports import JSON_BYTES_MAX, newest
 from lianfang.app.node.watched import Watched
 from lianfang.app.settings import Settings
-from lianfang.console.installation import Console, Said
-from lianfang.infra.published import write_whole
+from lianfang.console.installation import Console, ReadList, RefusedLine, Said
+from lianfang.infra.published import read_if_there, write_whole
 from lianfang.infra.sql import Database
 from lianfang.kernel.errors import InputError
 from lianfang.kernel.instant import Instant
@@ -35,6 +39,7 @@ class Pages:
         self._files = files
         self._database = database
         self._decider_url = decider_url
+        self.backtesting = Backtesting(files, database, WallClock())
         issued = issue(("decide", "read", "outcomes"), at, secrets.token_bytes, note="the console of this node")
         self.key = issued.key
         self._bearer = f"Bearer {issued.text}"
@@ -48,6 +53,9 @@ class Pages:
             ask_decider=self._ask,
             oidc=self._oidc(),
             setup_code=self.setup_code,
+            backtests=self.backtesting,
+            read_list=_read_list,
+            newest_watch=self._newest_watch,
             watched=watched,
         )
 
@@ -62,6 +70,10 @@ class Pages:
             raise InputError(f"the OIDC secret cannot be read: {why}", "oidc_secret_file") from why
         provider = Provider(settings.oidc_issuer, settings.oidc_client_id, secret, settings.oidc_roles_claim)
         return Oidc(provider, secrets.token_bytes)
+
+    def _newest_watch(self) -> bytes | None:
+        last = newest(self._files.reports, "watch")
+        return read_if_there(last) if last is not None and last.stat().st_size <= JSON_BYTES_MAX else None
 
     def _ask(self, method: str, target: str, body: bytes = b"") -> Said:
         headers = {"Authorization": self._bearer, "Content-Type": "application/json"}
@@ -82,3 +94,8 @@ class Pages:
             code = secrets.token_urlsafe(CODE_BYTES)
             write_whole(path, code.encode() + b"\n", 0o600)
             return code
+
+
+def _read_list(raw: bytes, kind: Literal["csv", "jsonl", "txt"], defaults: Mapping[str, Any]) -> ReadList:
+    found = read_list_text(raw, kind, defaults)
+    return ReadList(found.entries, [RefusedLine(*one) for one in found.refused], found.repeated)

@@ -9,16 +9,11 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from lianfang.engines.expr import suggestion
 from lianfang.infra.asgi import AnyRequest, NotFoundError, answer, authorized, body, reason_of
-from lianfang.infra.models import read_model
-from lianfang.kernel.errors import ConflictError, InputError
-from lianfang.services.decide import drafts_store
-from lianfang.services.decide.adjusting import check_value
-from lianfang.services.decide.assemble import Adjustments
+from lianfang.kernel.errors import InputError
+from lianfang.services.decide import drafting, drafts_store
 from lianfang.services.decide.at_desk import publisher_of, reading, writing
-from lianfang.services.decide.drafts import BACKTEST_BYTES_MAX, NEXT, Change, Draft, Stage, checked_change
-from lianfang.services.decide.models import find_model, fit
+from lianfang.services.decide.drafts import BACKTEST_BYTES_MAX, Change, Draft, Stage
 from lianfang.services.decide.publisher import Publisher
 from lianfang.wire import Reader
 from lianfang.wire.codec import LAYOUT
@@ -49,22 +44,10 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _found(connection: Any, draft_id: str) -> Draft:
-    found = drafts_store.one_draft(connection, _number(draft_id))
-    if found is None:
-        raise NotFoundError("there is no draft with this number", "path")
-    return found
-
-
-async def _step(request: AnyRequest, draft_id: str, act: Callable[[Any, Draft], Draft]) -> Response[bytes]:
-    """One step of a draft in one transaction: the rules that come out are checked before any of it is kept."""
-
-    def change(connection: Any) -> Draft:
-        moved = act(connection, _found(connection, draft_id))
-        publisher_of(request).check(connection)
-        return moved
-
-    return answer(await writing(request, change, publish=True))
+async def _step(request: AnyRequest, act: Callable[[Publisher, Any], Draft]) -> Response[bytes]:
+    """One step of a draft in one transaction."""
+    publisher = publisher_of(request)
+    return answer(await writing(request, lambda connection: act(publisher, connection), publish=True))
 
 
 @get("/v1/drafts", summary="Drafts of changes, the newest first", opt={"scope": "read", "answer": list[Draft]})
@@ -76,46 +59,19 @@ async def drafts_list(request: AnyRequest) -> Response[bytes]:
 @get("/v1/drafts/{draft_id:str}", summary="One draft", opt={"scope": "read", "answer": Draft})
 async def draft_show(request: AnyRequest, draft_id: FromPath[str]) -> Response[bytes]:
     authorized(request, "read")
-    return answer(await reading(request, lambda c: _found(c, draft_id)))
+    return answer(await reading(request, lambda c: drafting.found(c, _number(draft_id))))
 
 
 @post("/v1/drafts", status_code=201, summary="Draft a change of rules, parameters, packs or the model; it changes nothing yet",
       opt={"scope": "rules", "reason": True, "body": Change, "answer": Draft})  # fmt: skip
 async def draft_make(request: AnyRequest) -> Response[bytes]:
     by = authorized(request, "rules")
-    wanted = checked_change(await body(request, _read_change))
-    publisher = publisher_of(request)
-    for rule_id in wanted.ids:
-        if file := publisher.file_of(rule_id):
-            raise ConflictError(f"the rule {rule_id} lives in the file {file}: change it there", "$.rules")
-    check_adjusted(publisher, wanted)
-    at, reason = request.app.state.wall(), reason_of(request)
-
-    def change(connection: Any) -> Draft:
-        publisher.check(connection, put=wanted.rules, adjusted=Adjustments(frozenset(), wanted.parameters))
-        if wanted.model:
-            _fits(request, connection, wanted.model)
-        return drafts_store.add_draft(connection, wanted, by=by, at=at, reason=reason)
-
-    return answer(await writing(request, change, publish=False), 201)
-
-
-def check_adjusted(publisher: Publisher, wanted: Change) -> None:
-    """Raises for a parameter or a pack that the files do not have, a number of the law, or a value that does not fit."""
-    known = {one.name: one for file in publisher.files for one in file.ruleset.parameters}
-    for name, value in wanted.parameters.items():
-        if name not in known:
-            raise InputError(f"there is no parameter {name}{suggestion(name, known)}", "$.parameters")
-        check_value(known[name], value, "$.parameters")
-    packs = {file.ruleset.pack.name for file in publisher.files if file.ruleset.pack is not None}
-    for name in wanted.packs:
-        if name not in packs:
-            raise InputError(f"there is no pack {name}{suggestion(name, packs)}", "$.packs")
-
-
-def _fits(request: AnyRequest, connection: Any, version: str) -> None:
-    publisher = publisher_of(request)
-    fit(read_model(publisher.models / find_model(connection, version).version), publisher.ruleset)
+    wanted = await body(request, _read_change)
+    at, reason, publisher = request.app.state.wall(), reason_of(request), publisher_of(request)
+    made = await writing(
+        request, lambda c: drafting.make(publisher, c, wanted, by=by, at=at, reason=reason), publish=False
+    )
+    return answer(made, 201)
 
 
 @post("/v1/drafts/{draft_id:str}/backtest", status_code=200, summary="Attach what a backtest said of a draft",
@@ -127,12 +83,8 @@ async def draft_backtest(request: AnyRequest, draft_id: FromPath[str]) -> Respon
     if not report:
         raise InputError("the report of a backtest is not empty", "$")
     at, reason = request.app.state.wall(), reason_of(request)
-    text = msgspec.json.encode(report)
-    return await _step(
-        request,
-        draft_id,
-        lambda c, draft: drafts_store.attach_backtest(c, draft, text, by=by, at=at, reason=reason),
-    )
+    text, number = msgspec.json.encode(report), _number(draft_id)
+    return await _step(request, lambda p, c: drafting.attach_backtest(p, c, number, text, by=by, at=at, reason=reason))
 
 
 @post("/v1/drafts/{draft_id:str}/approve", status_code=200, summary="Approve another person's draft",
@@ -141,10 +93,9 @@ async def draft_approve(request: AnyRequest, draft_id: FromPath[str]) -> Respons
     by = authorized(request, "approve")
     said = await body(request, _read_approval)
     at, reason = request.app.state.wall(), reason_of(request)
+    number, without = _number(draft_id), said.without_backtest
     return await _step(
-        request,
-        draft_id,
-        lambda c, draft: drafts_store.approve(c, draft, by=by, at=at, reason=reason, without=said.without_backtest),
+        request, lambda p, c: drafting.approve(p, c, number, by=by, at=at, reason=reason, without=without)
     )
 
 
@@ -155,14 +106,8 @@ async def draft_stage(request: AnyRequest, draft_id: FromPath[str]) -> Response[
     by = authorized(request, "rules")
     to = await body(request, _read_going)
     at, reason = request.app.state.wall(), reason_of(request)
-    publisher = publisher_of(request)
-    return await _step(
-        request,
-        draft_id,
-        lambda c, draft: drafts_store.to_stage(
-            c, publisher.models, draft, to.stage, to.share, by=by, at=at, reason=reason, ruleset=publisher.ruleset
-        ),
-    )
+    number = _number(draft_id)
+    return await _step(request, lambda p, c: drafting.go(p, c, number, to.stage, to.share, by=by, at=at, reason=reason))
 
 
 @post("/v1/drafts/{draft_id:str}/rollback", status_code=200, summary="What was in force before the draft, in one step",
@@ -170,10 +115,8 @@ async def draft_stage(request: AnyRequest, draft_id: FromPath[str]) -> Response[
 async def draft_roll_back(request: AnyRequest, draft_id: FromPath[str]) -> Response[bytes]:
     by = authorized(request, "rules")
     at, reason = request.app.state.wall(), reason_of(request)
-    models = publisher_of(request).models
-    return await _step(
-        request, draft_id, lambda c, draft: drafts_store.roll_back(c, models, draft, by=by, at=at, reason=reason)
-    )
+    number = _number(draft_id)
+    return await _step(request, lambda p, c: drafting.roll_back(p, c, number, by=by, at=at, reason=reason))
 
 
 @post("/v1/drafts/{draft_id:str}/withdraw", status_code=200, summary="Give up a draft that has taken no effect",
@@ -181,20 +124,13 @@ async def draft_roll_back(request: AnyRequest, draft_id: FromPath[str]) -> Respo
 async def draft_withdraw(request: AnyRequest, draft_id: FromPath[str]) -> Response[bytes]:
     by = authorized(request, "rules")
     at, reason = request.app.state.wall(), reason_of(request)
-    return await _step(request, draft_id, lambda c, draft: drafts_store.withdraw(c, draft, by=by, at=at, reason=reason))
+    number = _number(draft_id)
+    return await _step(request, lambda p, c: drafting.withdraw(p, c, number, by=by, at=at, reason=reason))
 
 
 def refuse_beside_drafts(request: AnyRequest, connection: Any, name: str = "", what: str = "rule") -> None:
-    """Raises `ConflictError` for a change that goes past the drafts: where two people are required, or a draft holds it."""
-    if request.app.state.two_people:
-        raise ConflictError(
-            "this node asks for two people: make a draft (`lianfang draft make`), which another approves", "path"
-        )
-    if name.endswith(NEXT):
-        raise ConflictError(f"an id that ends in {NEXT} is kept for drafts on their way", "path")
-    held = drafts_store.held_by(drafts_store.all_drafts(connection), name)
-    if held is not None:
-        raise ConflictError(f"draft {held.id} is {held.state} with this {what}: end that first", "path")
+    """As `drafting` does, by this node's setting."""
+    drafting.refuse_beside_drafts(connection, request.app.state.two_people, name, what)
 
 
 ROUTES: Final = (

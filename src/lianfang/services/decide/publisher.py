@@ -99,14 +99,24 @@ class Publisher:
             self._seen = newest[0].id if newest else 0
 
     def check(
-        self, connection: sa.Connection, *, put: Sequence[Rule] = (), drop: str = "", adjusted: Adjustments = UNADJUSTED
+        self,
+        connection: sa.Connection,
+        *,
+        put: Sequence[Rule] = (),
+        drop: str = "",
+        adjusted: Adjustments = UNADJUSTED,
+        packs_off: frozenset[str] | None = None,
     ) -> RuleSet:
-        """What the rule set would be after a change of the API's rules, or of parameters. Raises `RefusedRulesError`."""
+        """What the rule set would be after a change of the API's rules, or of parameters. Raises `RefusedRulesError`.
+
+        `packs_off`: instead of the packs that are off now.
+        """
         gone = {drop, *(rule.id for rule in put)}
         kept = [one.rule for one in store.all_rules(connection) if one.rule.id not in gone]
         names = store.list_names(connection)
         now = adjustments(connection)
-        now = Adjustments(now.off | adjusted.off, {**now.values, **adjusted.values})
+        off = now.off if packs_off is None else packs_off
+        now = Adjustments(off | adjusted.off, {**now.values, **adjusted.values})
         return assemble(self.files, sorted([*kept, *put], key=lambda rule: rule.id), names, now)
 
     def file_of(self, rule_id: str) -> str:

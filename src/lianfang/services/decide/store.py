@@ -293,23 +293,29 @@ def entries_page(
     connection: sa.Connection, name: str, *, after: int = 0, limit: int = 100
 ) -> tuple[list[ListEntry], int | None]:
     """Entries in the order they were added, those after the cursor; the next cursor, or None at the end."""
+    found = numbered_entries(connection, name, after=after, limit=limit + 1)
+    return [entry for _, entry in found[:limit]], found[limit - 1][0] if len(found) > limit else None
+
+
+def numbered_entries(
+    connection: sa.Connection, name: str, *, after: int = 0, limit: int = 100, number: int = 0, value: str = ""
+) -> list[tuple[int, ListEntry]]:
+    """Entries with their numbers, those after `after`; only the one with this number, or those of this value."""
     query = sa.select(entries_table, lists_table.c.effect).join(lists_table).where((_e.list == name) & (_e.id > after))
-    rows = connection.execute(query.order_by(_e.id).limit(limit + 1)).all()
-    page = [
-        ListEntry(
-            list=name,
-            effect=r.effect,
-            subject=r.subject,
-            value=r.value,
-            purpose=r.purpose,
-            source=r.source,
-            valid_from=_moment(r.valid_from),
-            valid_until=_moment(r.valid_until),
-            side=r.side,
+    if number:
+        query = query.where(_e.id == number)
+    if value:
+        query = query.where(_e.value == value)
+    return [
+        (
+            r.id,
+            ListEntry(
+                list=name, effect=r.effect, subject=r.subject, value=r.value, purpose=r.purpose, source=r.source,
+                valid_from=_moment(r.valid_from), valid_until=_moment(r.valid_until), side=r.side,
+            ),
         )
-        for r in rows[:limit]
-    ]
-    return page, rows[limit - 1].id if len(rows) > limit else None
+        for r in connection.execute(query.order_by(_e.id).limit(limit))
+    ]  # fmt: skip
 
 
 def lists_mark(connection: sa.Connection) -> str:
