@@ -69,7 +69,7 @@ def masked(value: str | None) -> str:
     if len(value) <= 4:
         return MASK * len(value)
     keep = 2 if len(value) < 8 else 3
-    return value[:keep] + MASK * min(len(value) - keep - 2, 8) + value[-2:]
+    return value[:keep] + MASK * min(len(value) - keep - 2, 4) + value[-2:]
 
 
 def as_json(value: Any) -> str:
