@@ -129,7 +129,10 @@ def test_a_stream_that_falls_silent_is_called_stale(walk: Walk) -> None:
 
 def _plain(console: Console, path: str) -> str:
     said = httpx.get(
-        console.base + path, cookies={COOKIE: console.secrets["wang"], "lianfang_lang": "en"}, trust_env=False, timeout=30
+        console.base + path,
+        cookies={COOKIE: console.secrets["wang"], "lianfang_lang": "en"},
+        trust_env=False,
+        timeout=30,
     )
     assert said.status_code == 200
     return said.text
@@ -143,7 +146,9 @@ def test_the_stream_is_for_those_who_are_signed_in(console: Console) -> None:
 def test_a_stream_tells_rows_and_once_a_second_the_figures(console: Console) -> None:
     cookies = {COOKIE: console.secrets["wang"], "lianfang_lang": "zh"}
     told: list[dict[str, Any]] = []
-    with httpx.stream("GET", console.base + "/console/live/stream", cookies=cookies, trust_env=False, timeout=30) as said:
+    with httpx.stream(
+        "GET", console.base + "/console/live/stream", cookies=cookies, trust_env=False, timeout=30
+    ) as said:
         assert said.headers["content-type"].startswith("text/event-stream")
         for line in said.iter_lines():
             if line.startswith("data: "):
@@ -168,10 +173,14 @@ def test_one_stream_too_many_is_refused_and_ended_ones_make_room() -> None:
 
 
 def test_a_row_says_the_first_reason_in_the_language_of_whoever_looks() -> None:
-    one = Glance(7, 0, "p", "transfer", None, 100, "CNY", "hold", False, 0.5, (("c", "r", "中", "E"), ("c", "r", "二", "2")))
+    one = Glance(
+        7, 0, "p", "transfer", None, 100, "CNY", "hold", False, 0.5, (("c", "r", "中", "E"), ("c", "r", "二", "2"))
+    )
     zone = ZoneInfo("UTC")
     assert [row_of(one, lang, zone).reason for lang in ("zh", "en")] == ["中", "E"]
     row = row_of(one, "en", zone)
     assert (row.channel, row.amount, row.more, row.score) == ("none", "1.00 CNY", 1, "0.500")
     assert Wanted(action="hold", text="e").has(row)
-    assert not any(one.has(row) for one in (Wanted(action="allow"), Wanted(kind="qr"), Wanted(channel="atm"), Wanted(text="z")))
+    assert not any(
+        one.has(row) for one in (Wanted(action="allow"), Wanted(kind="qr"), Wanted(channel="atm"), Wanted(text="z"))
+    )

@@ -58,9 +58,7 @@ async def health(request: AnyRequest, done: FromQuery[str] = "") -> Response[byt
     return await _page(request, await signed(request), done=done)
 
 
-async def _page(
-    request: AnyRequest, session: Session, done: str = "", issued: Issued | None = None
-) -> Response[bytes]:
+async def _page(request: AnyRequest, session: Session, done: str = "", issued: Issued | None = None) -> Response[bytes]:
     console: Console = request.app.state.console
     state = await asyncio.to_thread(console.watched.state)
     keys = await reading(request, store.all_keys)

@@ -191,9 +191,7 @@ async def _messages(request: AnyRequest) -> AsyncIterator[bytes]:
         _room.count -= 1
 
 
-def _message(
-    tick: Tick, watched: Watched, panel: Panel | None, ruleset: RuleSet, lang: Lang, zone: ZoneInfo
-) -> bytes:
+def _message(tick: Tick, watched: Watched, panel: Panel | None, ruleset: RuleSet, lang: Lang, zone: ZoneInfo) -> bytes:
     """One event. Once a second with the figures, the line by second, and the texts of reasons."""
     told: dict[str, Any] = {
         "at": clock(tick.at, zone),

@@ -40,6 +40,7 @@ class _Figures(msgspec.Struct, frozen=True):
     made_at: int | None = None
     features_drifted: int | None = None
     rules_drifted: int | None = None
+    proposals: list[msgspec.Raw] | None = None
     candidates: list[msgspec.Raw] | None = None
 
 
@@ -94,9 +95,7 @@ def _report(folder: Path, kind: str, day: str, files: dict[str, os.stat_result])
             figures = _Figures()
     written = max(one.st_mtime_ns // 1_000 for one in files.values())
     endings = tuple(ending for ending in TYPES if ending in files)
-    return Report(
-        kind, day, figures.made_at or written, endings, sum(one.st_size for one in files.values()), figures
-    )
+    return Report(kind, day, figures.made_at or written, endings, sum(one.st_size for one in files.values()), figures)
 
 
 def opened(folder: Path, name: str) -> bytes:
@@ -107,10 +106,11 @@ def opened(folder: Path, name: str) -> bytes:
         descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as why:
         raise NotFoundError("there is no report of this name", "path") from why
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode):  # fdopen itself refuses a folder, and would leave it open
+        os.close(descriptor)
+        raise NotFoundError("there is no report of this name", "path")
     with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise NotFoundError("there is no report of this name", "path")
         if about.st_size > BYTES_MAX:
             raise TooLargeError(f"a report of more than {BYTES_MAX} bytes is not opened here", "path")
         return file.read(BYTES_MAX)
@@ -134,7 +134,11 @@ async def report(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     console: Console = request.app.state.console
     content = await asyncio.to_thread(opened, console.watched.reports, name)
     ending = name.split(".", 1)[1]
-    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
+    headers = {
+        "Content-Security-Policy": POLICY,
+        "Cache-Control": "no-store",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
     if ending != "html":
         headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return Response(content, media_type=TYPES[ending], headers=headers)

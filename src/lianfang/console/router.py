@@ -8,7 +8,16 @@ from litestar import Router
 
 from lianfang.console import assets, audit, entrance, failing, health, live, people, reports, style, wall
 
-PAGES: Final = (*entrance.ROUTES, *people.ROUTES, *audit.ROUTES, *live.ROUTES, *wall.ROUTES, *health.ROUTES, *reports.ROUTES, *style.ROUTES)
+PAGES: Final = (
+    *entrance.ROUTES,
+    *people.ROUTES,
+    *audit.ROUTES,
+    *live.ROUTES,
+    *wall.ROUTES,
+    *health.ROUTES,
+    *reports.ROUTES,
+    *style.ROUTES,
+)
 
 
 def console_router() -> Router:

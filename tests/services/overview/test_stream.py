@@ -63,4 +63,6 @@ def test_seconds_by_action_add_up_to_the_seconds(came: list[tuple[int, str]]) ->
     at = START + (2 * SECONDS_KEPT + 1) * SECOND
     split = stream.seconds_by_action(at)
     assert [sum(column) for column in zip(*split.values(), strict=True)] == stream.seconds(at)
-    assert split["hold"] == [sum(a == "hold" and s == k for s, a in came) for k in range(SECONDS_KEPT + 1, 2 * SECONDS_KEPT + 1)]
+    assert split["hold"] == [
+        sum(a == "hold" and s == k for s, a in came) for k in range(SECONDS_KEPT + 1, 2 * SECONDS_KEPT + 1)
+    ]

@@ -147,7 +147,9 @@ class Watched:
         every = self._settings.lake_every_s
         late = bool(every) and lake is not None and lake > (LATE_TIMES * every + LATE_SLACK_S) * SECOND
         yield _signal("lake", "warn" if late else "good", attention, ("lake",), lake)
-        yield _signal("index", "good", attention, ("following.index",), _age(self._files.finding / FINDING_MANIFEST, at))
+        yield _signal(
+            "index", "good", attention, ("following.index",), _age(self._files.finding / FINDING_MANIFEST, at)
+        )
         yield _signal("model", "good", attention, ("model", "challenger"))
         yield _signal("lists", "good", attention, ("lists",), _age(self._files.published / published.LISTS, at))
 
