@@ -32,8 +32,7 @@ def issue(console: Console, note: str) -> dict[str, str]:
     )
     assert said.status_code in (200, 201), said.text
     told = said.json()
-    made = {"id": told["key"]["id"], "key": told["text"]}
-    return made
+    return {"id": told["key"]["id"], "key": told["text"]}
 
 
 def opens(console: Console, text: str) -> int:
@@ -177,8 +176,10 @@ def test_whatever_needs_attention_has_words(key: str, family: str) -> None:
 
 @pytest.mark.parametrize(
     ("state", "more"),
-    [("good", {"created_at": NOW - 1}), ("old", {"created_at": NOW - OLD_KEY - 1}), ("ended", {"created_at": 0, "expires_at": NOW}),
-     ("ending", {"created_at": 0, "expires_at": NOW + ENDING - 1}), ("rotated", {"created_at": 0, "successor": "b", "expires_at": NOW + 1})],
+    [("good", {"created_at": NOW - 1}), ("old", {"created_at": NOW - OLD_KEY - 1}),
+     ("ended", {"created_at": 0, "expires_at": NOW}),
+     ("ending", {"created_at": 0, "expires_at": NOW + ENDING - 1}),
+     ("rotated", {"created_at": 0, "successor": "b", "expires_at": NOW + 1})],
 )  # fmt: skip
 def test_a_key_is_told_by_its_age_and_end(state: str, more: dict[str, Any]) -> None:
     key = ApiKey(id="a", digest="00", scopes=("read",), **more)

@@ -22,8 +22,10 @@ HOSTILE: Final = (
     "<script>document.title = 'taken over'</script><img src=x onerror=\"document.title = 'taken over'\">"
 )
 NO_NAMES: Final = (
-    "../records.sqlite", "watch-2026-11-23.html/../x", "watch-2026-11-23.html\n", "watch-2026-13-01.html", "watch-2026-11-23",
-    "watch-2026-11-23.exe", "WATCH-2026-11-23.html", "hash.key", "", ".", "watch-\u0662026-11-23.html", "watch-2026-11-23.html\x00",
+    "../records.sqlite", "watch-2026-11-23.html/../x", "watch-2026-11-23.html\n", "watch-2026-13-01.html",
+    "watch-2026-11-23",
+    "watch-2026-11-23.exe", "WATCH-2026-11-23.html", "hash.key", "", ".",
+    "watch-\u0662026-11-23.html", "watch-2026-11-23.html\x00",
 )  # fmt: skip
 
 
@@ -32,8 +34,10 @@ def written(console: Console) -> Iterator[Path]:
     """Two reports and things that are none, on a real node's disk."""
     folder = console.node.files.reports
     files = {
-        "watch-2026-11-16.html": HOSTILE, "watch-2026-11-16.json": json.dumps({"features_drifted": 0, "rules_drifted": 0}),
-        "watch-2026-11-23.html": HOSTILE, "watch-2026-11-23.json": json.dumps({"made_at": 1, "features_drifted": 2, "rules_drifted": 1}),
+        "watch-2026-11-16.html": HOSTILE,
+        "watch-2026-11-16.json": json.dumps({"features_drifted": 0, "rules_drifted": 0}),
+        "watch-2026-11-23.html": HOSTILE,
+        "watch-2026-11-23.json": json.dumps({"made_at": 1, "features_drifted": 2, "rules_drifted": 1}),
         "review-2026-11-01.html": HOSTILE, "review-2026-11-01.json": json.dumps({"proposals": [{}], "candidates": [{}, {}]}),
         "review-2026-11-01.candidates.yaml": "{}", "notes.txt": "nothing",
     }  # fmt: skip
