@@ -14,7 +14,8 @@ from tests.console.test_live import pay
 
 ATTACK: Final = "<img src=x onerror=alert(1)>"
 CUT: Final = """() => [...document.querySelectorAll(".wall section, .wall")]
-  .filter((e) => e.scrollHeight > e.clientHeight + 1 || e.scrollWidth > e.clientWidth + 1).map((e) => e.className + e.textContent.slice(0, 40))"""
+  .filter((e) => e.scrollHeight > e.clientHeight + 1 || e.scrollWidth > e.clientWidth + 1)
+  .map((e) => e.className + e.textContent.slice(0, 40))"""
 
 
 @pytest.mark.parametrize("width", [1920, 3840])

@@ -1,6 +1,6 @@
 // The running list. Its rows are made once and filled again: 5,000 decisions a second cost the browser what 40 do.
 const { stream, words, draw } = window.lianfang;
-const KEPT = 600;
+const KEPT = 600, TICKS = 20;
 const say = words("live-words");
 const begin = words("live-begin");
 const at = (id) => document.getElementById(id);
@@ -15,7 +15,7 @@ const slots = [...body.rows].map((row) => ({
 }));
 const form = at("live-filters");
 at("live-find").hidden = true;
-let newest = begin.rows, paused = false, came = 0;
+let newest = begin.rows, paused = false, came = 0, ticks = [];
 
 function fits(one, want) {
   return (!want.action || one[ACTION] === want.action) && (!want.kind || one[KIND] === want.kind)
@@ -91,12 +91,14 @@ function told(message) {
   at("live-per-s").textContent = number.format(message.per_s);
   if (message.panel) figures(message.panel);
   if (message.rows.length) newest = [...message.rows.toReversed(), ...newest].slice(0, KEPT);
+  ticks = [...ticks.slice(1 - TICKS), [message.shown, message.of]];
   if (paused) {
     came += message.of;
     at("live-sample").textContent = filled(say.paused, { n: number.format(came) });
     return;
   }
-  at("live-sample").textContent = filled(say.sample, { at: message.at, shown: number.format(message.shown), of: number.format(message.of) });
+  const total = (i) => number.format(ticks.reduce((sum, one) => sum + one[i], 0));
+  at("live-sample").textContent = filled(say.sample, { at: message.at, shown: total(0), of: total(1) });
   if (message.seconds) line(message.seconds, message.at);
   if (message.rows.length) show();
 }

@@ -40,6 +40,7 @@ class _Figures(msgspec.Struct, frozen=True):
     made_at: int | None = None
     features_drifted: int | None = None
     rules_drifted: int | None = None
+    proposals: list[msgspec.Raw] | None = None
     candidates: list[msgspec.Raw] | None = None
 
 
@@ -105,10 +106,11 @@ def opened(folder: Path, name: str) -> bytes:
         descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as why:
         raise NotFoundError("there is no report of this name", "path") from why
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode):  # fdopen itself refuses a folder, and would leave it open
+        os.close(descriptor)
+        raise NotFoundError("there is no report of this name", "path")
     with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise NotFoundError("there is no report of this name", "path")
         if about.st_size > BYTES_MAX:
             raise TooLargeError(f"a report of more than {BYTES_MAX} bytes is not opened here", "path")
         return file.read(BYTES_MAX)

@@ -91,7 +91,8 @@ def filters(lang: Lang, zone: ZoneInfo) -> dict[str, Callable[..., Any]]:
         return ""
 
     return {
-        "money": money, "count": count, "percent": percent, "size": size, "iso": iso, "span": span, "masked": masked, "as_json": as_json,
+        "money": money, "count": count, "percent": percent, "size": size, "iso": iso, "span": span, "masked": masked,
+        "as_json": as_json,
         "micros": lambda at: None if at is None else int(instant(at)),
         "when": lambda at: when(at, zone), "clock": lambda at: clock(at, zone),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the console's watching pages are told: figures of now, how each part is, what is on disk. Kept for a moment, shared by all.
+"""What the console's watching pages are told: figures of now, how each part is, what is on disk. Kept for a moment, for all.
 
 The decider's /metrics are read at most once a second, and only while somebody looks.
 """

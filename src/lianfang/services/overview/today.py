@@ -38,7 +38,7 @@ def slots(rollup: Rollup, at: Instant) -> Slots:
     """The last 24 hours, the stretch of now included."""
     last = at - at % SLOT
     starts = tuple(last - SLOT * (SLOTS - 1 - i) for i in range(SLOTS))
-    actions = {action: [0] * SLOTS for action in ACTIONS}
+    actions: dict[str, list[int]] = {action: [0] * SLOTS for action in ACTIONS}
     for start, bucket in rollup.range(Instant(starts[0]), Instant(last + SLOT)):
         for action, counted in list(bucket.actions.items()):
             if action in actions:
