@@ -134,7 +134,7 @@ def test_a_rule_from_its_first_line_to_live_traffic_and_back(console: Console, w
 def test_rows_and_text_are_two_views_of_one_condition(walk: Walk) -> None:
     chen = walk("chen")
     page = chen.open("/console/rules/new")
-    write_condition(chen, 'kind == "transfer" and (amount >= 500_000 or payments_24h > 3)')
+    write_condition(chen, 'kind == "transfer" and (amount >= 500_000 or payee_payers_7d > 3)')
     page.get_by_role("button", name="用表单编写").click()
     page.locator("#as-rows .rule-row").first.wait_for()
     assert page.locator("#as-rows .rule-row").count() == 3
@@ -144,7 +144,7 @@ def test_rows_and_text_are_two_views_of_one_condition(walk: Walk) -> None:
     page.locator("#as-rows > .rule-row").last.get_by_label("比较").select_option("is null")
     chen.look("rule-rows")
     page.get_by_role("button", name="用文字编写").click()
-    text = 'kind == "transfer"\nand (amount >= 500000 or payments_24h > 3)\nand merchant.id is None'
+    text = 'kind == "transfer"\nand (amount >= 500000 or payee_payers_7d > 3)\nand merchant.id is None'
     page.wait_for_function("t => document.getElementById('f-when').value === t", arg=text)
     write_condition(chen, "hour(time) < 6")
     page.get_by_role("button", name="用表单编写").click()
