@@ -80,6 +80,7 @@ def test_a_rule_from_its_first_line_to_live_traffic_and_back(console: Console, w
     fill_rule(chen, "test.huge", "amuont > 900000000")
     page.locator(".cm-lintRange-error").wait_for()
     assert page.locator(".cm-lintRange-error").first.inner_text() == "amuont"
+    page.locator("#when-problems").get_by_text("did you mean `amount`?").wait_for()
     chen.look("rule-editor-error")
     write_condition(chen, "amount > 900_000_000")
     page.locator(".cm-lintRange-error").wait_for(state="detached")
@@ -157,7 +158,9 @@ def test_what_is_wrong_with_a_form_is_said_beside_what_was_sent(walk: Walk) -> N
     chen = walk("chen", "en")
     page = chen.open("/console/rules/new")
     fill_rule(chen, "test.wrong", "amount > 5", zh=HOSTILE)
-    page.locator("#f-examples").fill('[{"fires": false, "payment": {"amount": 600}, "note": "<img src=x onerror=alert(1)>"}]')
+    page.locator("#f-examples").fill(
+        '[{"fires": false, "payment": {"amount": 600}, "note": "<img src=x onerror=alert(1)>"}]'
+    )
     chen.allowed_failures = 1
     save(chen, HOSTILE)
     assert page.get_by_text("must not fire, and does").first.is_visible()
@@ -178,6 +181,8 @@ def test_a_parameter_and_a_pack_change_by_drafts(walk: Walk) -> None:
     page = chen.open("/console/rules?text=shared-tag")
     assert page.locator("tbody").first.locator("tr").count() == 1
     chen.look("rules")
+    chen.open("/console/rules?view=parameters")
+    chen.look("parameters")
     page.locator("[data-opens=parameter-victim_large_amount]").click()
     page.locator("#value-victim_large_amount").fill("700000")
     page.locator("#parameter-victim_large_amount-reason").fill("tuned")

@@ -37,7 +37,7 @@ def test_a_list_is_made_filled_imported_and_emptied(console: Console, walk: Walk
     chen.look("list-dry-run")
     page.locator("#f-reason").fill("the police's list of today")
     page.get_by_role("button", name="Import it").click()
-    page.get_by_text("2 entries").wait_for()
+    page.get_by_text("Entries: 2").wait_for()
 
     page.locator("#f-value").fill("111222333444")
     page.get_by_role("button", name="Show", exact=True).click()
