@@ -58,6 +58,12 @@ function edit(area) {
     const answer = await fetch(area.dataset.check, { method: "POST", body, headers: { "X-Lianfang-Form": token } });
     if (!answer.ok) return [];
     const { problems } = await answer.json();
+    const told = document.getElementById(area.dataset.told ?? "");
+    told?.replaceChildren(...problems.map((one) => {
+      const line = document.createElement("li");
+      line.textContent = `${one.line}:${one.column} ${one.message}`;
+      return line;
+    }));
     return problems.map((one) => {
       const line = view.state.doc.line(Math.min(Math.max(one.line, 1), view.state.doc.lines));
       const from = Math.min(line.from + Math.max(one.column - 1, 0), line.to);

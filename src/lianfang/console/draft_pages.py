@@ -110,9 +110,9 @@ def _compared(new: Rule, old: Rule | None) -> dict[str, Any]:
 def text_of(rule: Rule) -> str:
     """A rule as lines that people compare."""
     said = msgspec.to_builtins(rule)
-    lines = [f"{name}: {said[name]}" for name in _SHOWN if name != "when" and said[name] not in (None, "", 0)]
+    lines = [f"{name}: {said[name]}" for name in _SHOWN if name != "when" and name in said]
     lines += ["when:", *("  " + line for line in rule.when.strip().splitlines())]
-    lines += [f"example {i}: {msgspec.json.encode(one).decode()}" for i, one in enumerate(said["examples"], 1)]
+    lines += [f"example {i}: {msgspec.json.encode(one).decode()}" for i, one in enumerate(said.get("examples", ()), 1)]
     return "\n".join(lines)
 
 

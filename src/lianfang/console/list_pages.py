@@ -91,7 +91,7 @@ async def _list_page(
 
     values = {"done": "", "clear": False, "found": bool(value), "report": None, "content": "", "given": {}, **more}
     return page(
-        request, "list.html", session, zone=request.app.state.console.zone, after=after, subjects=SUBJECTS, sides=SIDES,
+        request, "list.html", session, local_zone=request.app.state.console.zone, after=after, subjects=SUBJECTS, sides=SIDES,
         **await reading(request, ask), **values,
     )  # fmt: skip
 

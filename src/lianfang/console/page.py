@@ -69,7 +69,10 @@ def page(
     headers: Mapping[str, str] | None = None,
     **values: Any,
 ) -> Response[bytes]:
-    """A whole page, or the part of one that htmx asked for. `graph`: it draws a network; `editor`: it has one, whose own style needs a nonce."""
+    """A whole page, or the part of one that htmx asked for.
+
+    `graph`: it draws a network; `editor`: it has one, whose own style needs a nonce.
+    """
     lang = language(request)
     console: Console = request.app.state.console
     theme = request.cookies.get(THEME_COOKIE)

@@ -84,7 +84,7 @@ async def rule_check(request: AnyRequest) -> Response[bytes]:
     text = who.form.get("text", 4 * limits.EXPRESSION_LENGTH_MAX)
     env = await reading(request, lambda c: environment_of(publisher, c))
     problems = await asyncio.to_thread(problems_of, text, env)
-    said = {"problems": [one._asdict() for one in problems], "rows": _rows(text) if not problems or not text else None}
+    said = {"problems": [one._asdict() for one in problems], "rows": _rows(text)}
     return Response(msgspec.json.encode(said), media_type="application/json", headers={"Cache-Control": "no-store"})
 
 

@@ -30,7 +30,12 @@ Text = Annotated[str, QueryParameter(max_length=100)]
 
 @get("/console/rules", include_in_schema=False)
 async def rules(
-    request: AnyRequest, text: Text = "", mode: Text = "", pack: Text = "", done: FromQuery[str] = ""
+    request: AnyRequest,
+    text: Text = "",
+    mode: Text = "",
+    pack: Text = "",
+    view: Text = "rules",
+    done: FromQuery[str] = "",
 ) -> Response[bytes]:
     session = await signed(request)
     publisher: Publisher = request.app.state.publisher
@@ -46,6 +51,7 @@ async def rules(
     shown = wanted(found["all_rules"], text.strip(), mode, pack)
     return page(
         request, "rules.html", session, rules=shown, text=text, mode=mode, pack=pack, modes=MODES, done=done,
+        view="parameters" if view == "parameters" else "rules",
         troubles=publisher.trouble, **found,
     )  # fmt: skip
 

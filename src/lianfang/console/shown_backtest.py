@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from lianfang.kernel.errors import InputError
+from lianfang.kernel.money import exponent
+
 RULES_SHOWN: Final = 40
 SAMPLES_SHOWN: Final = 20
 CHANGES: Final = ("newly_stopped", "newly_let_through")
@@ -13,7 +16,7 @@ def shown_backtest(found: dict[str, Any]) -> dict[str, Any] | None:
     """Figures of the set, of the one in force, of what would change; None for a report of another shape."""
     try:
         return _shown(found)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (InputError, KeyError, TypeError, ValueError, AttributeError):
         return None
 
 
@@ -105,7 +108,8 @@ def _money_chart(sides: list[dict[str, Any]]) -> dict[str, Any]:
     first = [side["money"][0] for side in sides if side["money"]]
     return {
         "currency": first[0]["currency"] if first else "",
-        "stopped": [one["stopped"] for one in first],
-        "wrongly": [one["wrongly_stopped"] for one in first],
-        "missed": [one["missed"] for one in first],
+        **{
+            name: [one[name] / 10 ** exponent(one["currency"]) for one in first]
+            for name in ("stopped", "wrongly_stopped", "missed")
+        },
     }
