@@ -139,7 +139,9 @@ def _audit(connection: Any, who: Act, name: str, shown: Shown, detail: dict[str,
 def _whole(finder: Finder, records: Records, shown: Shown, publisher: Publisher) -> Whole:
     past: Sequence[Shown] = ()
     if shown.payment.payer.account is not None:
-        asked = Query(subject=Sought(shown.payment.payer.account, "account", "payer"), before_seq=shown.seq + 1, limit=HISTORY)
+        asked = Query(
+            subject=Sought(shown.payment.payer.account, "account", "payer"), before_seq=shown.seq + 1, limit=HISTORY
+        )
         past = records.read(finder.find(asked).seqs, outcomes=False)[::-1]
     features = features_of(shown, publisher, past)
     loud = [one for one in features if one.read or one.value]

@@ -40,9 +40,7 @@ async def queue(
 ) -> Response[bytes]:
     session = await signed(request)
     me, at = session.person.by, Instant(request.app.state.wall())
-    found, counts = await reading(
-        request, lambda c: (store.queue(c, whose, me, at, order), store.counts(c, me, at))
-    )
+    found, counts = await reading(request, lambda c: (store.queue(c, whose, me, at, order), store.counts(c, me, at)))
     return page(
         request, "queue.html", session, alerts=found, counts=counts, whose=whose, order=order, done=done, me=me,
         target=TARGET_US, most=store.PAGE_MAX,

@@ -6,9 +6,18 @@ from typing import Final
 
 from litestar import Router
 
-from lianfang.console import assets, audit, decision, entrance, failing, people, queue, search, style
+from lianfang.console import assets, audit, decision, entrance, failing, outcomes, people, queue, search, style
 
-PAGES: Final = (*entrance.ROUTES, *people.ROUTES, *audit.ROUTES, *search.ROUTES, *decision.ROUTES, *queue.ROUTES, *style.ROUTES)
+PAGES: Final = (
+    *entrance.ROUTES,
+    *people.ROUTES,
+    *audit.ROUTES,
+    *search.ROUTES,
+    *decision.ROUTES,
+    *queue.ROUTES,
+    *outcomes.ROUTES,
+    *style.ROUTES,
+)
 
 
 def console_router() -> Router:

@@ -69,7 +69,9 @@ def write_export(out: IO[bytes], how: Format, found: Iterator[list[Shown]], mask
         for page in found:
             rows = [row_of(one, mask) for one in page]
             columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
-            writer.write_table(pa.table([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA))
+            writer.write_table(
+                pa.table([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
+            )
             written += len(rows)
     return written
 

@@ -186,7 +186,9 @@ def counts(connection: sa.Connection, me: str, at: Instant) -> dict[str, int]:
     awake = (_a.state != "snoozed") | (_a.snoozed_until <= at)
     opened = _a.state != "closed"
     query = sa.select(
-        sa.func.count().filter(awake & _a.assignee.is_(None)), sa.func.count().filter(_a.assignee == me), sa.func.count()
+        sa.func.count().filter(awake & _a.assignee.is_(None)),
+        sa.func.count().filter(_a.assignee == me),
+        sa.func.count(),
     ).where(opened)
     free, mine, everything = connection.execute(query).one()
     return {"free": int(free), "mine": int(mine), "all": int(everything)}
@@ -249,7 +251,13 @@ def _mine(connection: sa.Connection, alert: int, by: str, values: dict[str, Any]
 
 
 def _record(
-    connection: sa.Connection, act: str, alert: int, by: str, at: Instant, reason: str, detail: dict[str, Any] | None = None
+    connection: sa.Connection,
+    act: str,
+    alert: int,
+    by: str,
+    at: Instant,
+    reason: str,
+    detail: dict[str, Any] | None = None,
 ) -> None:
     record(connection, who=by, act=act, what=f"alert {alert}", reason=reason, at=at, detail=detail)
 
