@@ -50,7 +50,8 @@ def test_one_takes_it_the_other_cannot_and_closing_labels_its_payments(
     for one in (first, second):
         one.open(address)
     first.page.get_by_role("button", name=take).click()
-    first.page.get_by_text("person:zhao").first.wait_for()
+    first.page.wait_for_load_state()
+    assert first.page.get_by_text("person:zhao").first.is_visible(), first.page.locator("main").inner_text()
     second.allowed_failures = 1
     second.page.get_by_role("button", name=take).click()
     second.page.get_by_text("taken this alert already").wait_for()

@@ -45,7 +45,7 @@ PIECE: Final = 1 << 16
 SPOOL_BYTES: Final = 8 << 20
 """An export larger than this is written to disk before it is sent."""
 ID_BYTES: Final = 12
-CHOICES: Final = {
+CHOICES: Final[dict[str, Any]] = {
     "kinds": get_args(Kind), "channels": get_args(Channel), "labels": get_args(Label), "actions": ACTIONS,
     "subject_kinds": KINDS,
 }  # fmt: skip

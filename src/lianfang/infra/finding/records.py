@@ -85,6 +85,13 @@ class Records:
         about = ((seq, self._decision_of(row)) for seq, row in found.items())
         return {seq: self._shown(row, names, outcomes=outcomes) for seq, row in about if row is not None}
 
+    def told(self, seqs: Sequence[int]) -> list[Told]:
+        """Outcomes in the order of `seqs`; those that are nowhere any more are left out."""
+        found = self._from_journal(seqs)
+        if left := [seq for seq in seqs if seq not in found]:
+            found |= self._from_lake(left)
+        return [row for seq in seqs if isinstance(row := found.get(seq), Told)]
+
     def one(self, payment_id: str) -> Shown | None:
         """The newest decision of a payment; None when there is none."""
         for shown in self.read(self.finder.find(Query(payment_id=payment_id, limit=2)).seqs):
