@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,6 +17,7 @@ from lianfang.kernel.instant import SECOND
 from lianfang.services.overview import Bucket, Latency, Stream
 from lianfang.wire import RuleSet
 
+T = TypeVar("T")
 START = 1_800_000_000 * SECOND
 
 
@@ -35,6 +38,12 @@ def _request(node: _Node) -> Any:
     return SimpleNamespace(app=SimpleNamespace(state=state), cookies={}, headers={})
 
 
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """In a thread of its own: the browser of other tests keeps a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 async def _all(node: _Node, most: int = 50) -> list[bytes]:
     found: list[bytes] = []
     messages: Any = live._messages(_request(node))
@@ -52,16 +61,16 @@ def test_it_ends_when_the_person_is_no_longer_signed_in(monkeypatch: pytest.Monk
     monkeypatch.setattr(live, "SIGNED_S", 0.0)
     monkeypatch.setattr(live, "still_signed", gone)
     before = live._room.count
-    assert len(asyncio.run(_all(_Node()))) == 1, "only the time after which to try again"
+    assert len(_run(_all(_Node()))) == 1, "only the time after which to try again"
     assert live._room.count == before
 
 
 def test_it_ends_when_the_desk_stops_and_when_its_life_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     node = _Node()
     node.ending = True
-    assert asyncio.run(_all(node)) == [b"retry: 2000\n\n"]
+    assert _run(_all(node)) == [b"retry: 2000\n\n"]
     monkeypatch.setattr(live, "LIFE_S", 0.0)
-    assert asyncio.run(_all(_Node())) == [b"retry: 2000\n\n"]
+    assert _run(_all(_Node())) == [b"retry: 2000\n\n"]
 
 
 def test_a_browser_that_goes_makes_room_and_figures_come_once_a_second() -> None:
@@ -79,7 +88,7 @@ def test_a_browser_that_goes_makes_room_and_figures_come_once_a_second() -> None
         return told, live._room.count
 
     before = live._room.count
-    told, after = asyncio.run(walk())
+    told, after = _run(walk())
     assert after == before
     assert all(one.startswith(b"data: {") and one.endswith(b"}\n\n") for one in told[1:])
     assert [b'"panel"' in one for one in told[1:]] in ([True, True, False, True], [True, False, True, False])
