@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
+import shutil
+import sqlite3
 import time
+from contextlib import closing
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
+from lianfang.app.node.supervise import Node
 from lianfang.app.node.watched import _settings
 from lianfang.app.settings import HELP, Settings
 from lianfang.console.health import ENDING, OLD_KEY, about, key_state
@@ -191,3 +197,30 @@ def test_sizes_are_said_in_the_largest_fitting_unit() -> None:
     assert [size(n) for n in (0, 999, 1_000, 1_234_567, 5 * 10**12, 5 * 10**15)] == [
         "0 B", "999 B", "1.0 kB", "1.2 MB", "5.0 TB", "5,000.0 TB",
     ]  # fmt: skip
+
+
+def test_the_backup_that_the_page_describes_is_a_node_again(console: Console, tmp_path: Path) -> None:
+    """Copied while the node runs; started, it knows its keys, its records and every decision."""
+    root, copy = console.node.files.root, tmp_path / "node"
+    copy.mkdir(mode=0o700)
+    with (
+        closing(sqlite3.connect(root / "records.sqlite")) as live,
+        closing(sqlite3.connect(copy / "records.sqlite")) as kept,
+    ):
+        live.backup(kept)
+    for name in ("journal", "models"):
+        shutil.copytree(root / name, copy / name)
+    shutil.copy2(root / "hash.key", copy / "hash.key")
+    settings = Settings(data_dir=str(copy), decider_port=0, desk_port=0, feature_memory_mb=256)
+    with Node(settings, output=io.StringIO()) as node:
+        told = httpx.get(node.running.decider + "/readyz", trust_env=False, timeout=30).json()
+        assert told["ready"]
+        assert told["attention"] == {}
+        assert told["seq"] >= len(console.payments)
+        address = f"{node.running.desk}/v1/payments/{console.payments[0]['payment_id']}"
+        for _ in range(100):
+            said = httpx.get(address, headers={"Authorization": f"Bearer {console.key}"}, trust_env=False, timeout=30)
+            if said.status_code != 404:
+                break
+            time.sleep(0.1)
+        assert said.status_code == 200
