@@ -35,6 +35,8 @@ def test_payments_of_three_payers_to_one_payee_are_a_ring(console: Console, walk
         assert page.get_by_role("link", name=one, exact=True).is_visible()
     assert page.get_by_text("一天内至少三个付款方").is_visible()
     walker.look("alert-ring")
+    walker.open("/console/queue")
+    walker.look("queue-full")
     walker.sound()
 
 

@@ -45,6 +45,8 @@ PIECE: Final = 1 << 16
 SPOOL_BYTES: Final = 8 << 20
 """An export larger than this is written to disk before it is sent."""
 ID_BYTES: Final = 12
+COUNT_LOOK: Final = 500_000
+"""Rows that counting looks at; beyond, the page says `more than`: the rows found matter more than their number."""
 CHOICES: Final[dict[str, Any]] = {
     "kinds": get_args(Kind), "channels": get_args(Channel), "labels": get_args(Label), "actions": ACTIONS,
     "subject_kinds": KINDS,
@@ -165,7 +167,8 @@ async def _saved(request: AnyRequest, session: Session, query_id: str) -> SavedQ
 
 def _look(finder: Finder, records: Records, query: Query) -> tuple[Page, list[Row], Count]:
     found = finder.find(query)
-    return found, rows_of(found.rows, records), finder.count(msgspec.structs.replace(query, before_seq=None))
+    counted = finder.count(msgspec.structs.replace(query, before_seq=None), look_max=COUNT_LOOK)
+    return found, rows_of(found.rows, records), counted
 
 
 async def _show(

@@ -142,11 +142,26 @@ def _put(connection: sa.Connection, item: Item, where: Place) -> None:
         }  # fmt: skip
         alert = int(connection.execute(alerts_table.insert().values(row)).inserted_primary_key[0])  # type: ignore[index]
     connection.execute(items_table.insert().values({**item._asdict(), "alert": alert}))
-    if where.from_alerts:
-        moved = (_i.payee == item.payee) & _i.alert.in_(where.from_alerts)
-        connection.execute(items_table.update().where(moved).values(alert=alert))
+    if not where.from_alerts:
+        _grow(connection, alert, item)
+        return
+    moved = (_i.payee == item.payee) & _i.alert.in_(where.from_alerts)
+    connection.execute(items_table.update().where(moved).values(alert=alert))
     for number in (alert, *where.from_alerts):
         _count(connection, number)
+
+
+def _grow(connection: sa.Connection, alert: int, item: Item) -> None:
+    """One item more, without reading the others: a ring may have thousands."""
+    have = connection.execute(sa.select(_a.worst, _a.opened_at, _a.last_at).where(_a.id == alert)).one()
+    values = {
+        "items": _a["items"] + 1,
+        "risk": _a.risk + item.amount // 10 ** exponent(item.currency),
+        "worst": max(have.worst, item.action, key=_RANK.__getitem__),
+        "opened_at": min(have.opened_at, item.at),
+        "last_at": max(have.last_at, item.at),
+    }
+    connection.execute(alerts_table.update().where(_a.id == alert).values(values))
 
 
 def _count(connection: sa.Connection, alert: int) -> None:
