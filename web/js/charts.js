@@ -57,6 +57,8 @@ function drawAll(root = document) {
     const island = document.getElementById(element.dataset.from);
     if (island) draw(element, JSON.parse(island.textContent));
   }
+  // a part that htmx swaps in brings its data in an attribute: script elements are taken out of it
+  for (const element of root.querySelectorAll("[data-chart][data-spec]")) draw(element, JSON.parse(element.dataset.spec));
 }
 
 new ResizeObserver(() => {

@@ -60,7 +60,7 @@ function edit(area) {
     const { problems } = await answer.json();
     const told = document.getElementById(area.dataset.told ?? "");
     told?.replaceChildren(...problems.map((one) => {
-      const line = document.createElement("li");
+      const line = document.createElement("p");
       line.textContent = `${one.line}:${one.column} ${one.message}`;
       return line;
     }));

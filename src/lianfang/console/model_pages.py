@@ -29,7 +29,8 @@ from lianfang.wire import REPORT
 
 CARD: Final[dict[Lang, str]] = {"zh": "card.zh-CN.md", "en": "card.md"}
 INPUTS_SHOWN: Final = 200
-_BUCKET: Final = re.compile(r'^lianfang_score_bucket\{le="([^"]+)",role="(model|challenger)"\} (\S+)$', re.MULTILINE)
+_BUCKET: Final = re.compile(r"^lianfang_score_bucket\{([^}]*)\} (\S+)$", re.MULTILINE)
+_LABEL: Final = re.compile(r'(le|role)="([^"]*)"')
 ROLES: Final[dict[str, Role]] = {"model": "model", "challenger": "challenger"}
 
 
@@ -72,7 +73,11 @@ async def _scores(request: AnyRequest) -> dict[str, Any] | None:
 def score_chart(metrics: str, labels: dict[str, str]) -> dict[str, Any]:
     """From Prometheus text, whose buckets add up, to a chart of shares."""
     found: dict[str, list[tuple[float, float]]] = {}
-    for edge, role, count in _BUCKET.findall(metrics):
+    for said, count in _BUCKET.findall(metrics):
+        named = dict(_LABEL.findall(said))
+        edge, role = named.get("le", ""), named.get("role", "")
+        if role not in labels or not edge:
+            continue
         found.setdefault(role, []).append((math.inf if edge == "+Inf" else float(edge), float(count)))
     series, x = [], []
     for role, cumulative in sorted(found.items(), reverse=True):
