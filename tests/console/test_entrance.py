@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyotp
 import pytest
 from litestar import Litestar
@@ -17,7 +19,8 @@ from lianfang.app.settings import Settings
 from lianfang.console.entrance import inside
 from lianfang.console.page import masked, unmasked
 from lianfang.infra.sql import changes
-from lianfang.kernel.instant import SECOND
+from lianfang.kernel.instant import SECOND, Instant
+from lianfang.services.identity import people_store
 from lianfang.services.identity.people import FREE_FAILURES
 
 PASSWORD = "correct horse battery"
@@ -176,3 +179,32 @@ def test_a_mask_hides_the_secret_and_gives_it_back() -> None:
     assert masked("secret") != masked("secret")
     assert unmasked(masked("secret")) == "secret"
     assert unmasked("no base64 at all!") == ""
+
+
+def test_attempts_made_at_once_are_all_counted_and_lock_the_account(client: Client, desk: Desk) -> None:
+    set_up(client, desk)
+    client.cookies.clear()
+    form = {"name": "chen", "password": "wrong wrong wrong"}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: client.post("/console/sign-in", data=form).status_code, range(12)))
+    with desk.database.reading() as c:
+        counted = len(changes(c, act="person.refused"))
+        person = people_store.one_person(c, "chen")
+    assert person is not None
+    assert counted == person.failures == FREE_FAILURES
+    assert sorted(answers) == [403] * FREE_FAILURES + [429] * (12 - FREE_FAILURES)
+
+
+def test_a_code_carried_twice_at_once_opens_once(client: Client, desk: Desk) -> None:
+    set_up(client, desk)
+    totp = pyotp.TOTP(pyotp.random_base32())
+    with desk.database.writing() as c:
+        person = people_store.one_person(c, "chen")
+        assert person is not None
+        after = msgspec.structs.replace(person, totp=totp.secret)
+        people_store.change_person(c, after, by="test", at=Instant(desk.wall()), reason="test", act="person.totp")
+    client.cookies.clear()
+    code = totp.at(desk.wall() // SECOND)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: sign_in(client, code=code).status_code, range(4)))
+    assert sorted(answers) == [303, 403, 403, 403]

@@ -65,24 +65,35 @@ def _prove(request: AnyRequest, form: Form, name: str) -> None:
         person = store.one_person(connection, name)
     if person is not None:
         may_try(person, at)
-    good = fits(person.password if person else None, form.get("password"))
+    fitting = fits(person.password if person else None, form.get("password"))
     if person is None:
         raise AccessError("the name or the password is wrong", "wrong-password")
-    code, step = form.get("code"), None
+    code = form.get("code")
+    if fitting and person.totp and not code:
+        raise AccessError("now the code", "code-needed")
+    with database.writing() as connection:
+        good = _attempted(connection, name, fitting, code, person.password, at)
+    if not good:
+        raise AccessError("the name or the password is wrong", "wrong-code" if code else "wrong-password")
+
+
+def _attempted(connection: Any, name: str, fitting: bool, code: str, password: str | None, at: Instant) -> bool:
+    """Whether an attempt is good, and what it leaves, in one transaction: attempts made at once are all counted, and a code that
+    two of them carry opens for one. Raises `AccessError` where the others have locked the account meanwhile."""
+    person = store.one_person(connection, name)
+    assert person is not None  # nobody is ever removed
+    may_try(person, at)
+    good, step = fitting and person.password == password, None
     if good and person.totp:
-        if not code:
-            raise AccessError("now the code", "code-needed")
         step = totp_step(person.totp, code, at, person.totp_step)
         good = step is not None
     after = succeeded(person) if good else failed(person, at)
     if step is not None:
         after = msgspec.structs.replace(after, totp_step=step)
-    with database.writing() as connection:
-        store.keep_attempt(connection, after)
-        act = "person.sign-in" if good else "person.refused"
-        record(connection, who=person.by, act=act, what=name, reason="sign-in", at=at)
-    if not good:
-        raise AccessError("the name or the password is wrong", "wrong-code" if code else "wrong-password")
+    store.keep_attempt(connection, after)
+    act = "person.sign-in" if good else "person.refused"
+    record(connection, who=person.by, act=act, what=name, reason="sign-in", at=at)
+    return good
 
 
 @post("/console/sign-out", include_in_schema=False, status_code=200)
