@@ -20,10 +20,10 @@ from lianfang.infra.asgi import AnyRequest
 from lianfang.infra.sql import record
 from lianfang.kernel.errors import AccessError, InputError, LianfangError
 from lianfang.kernel.instant import Instant
-from lianfang.services.identity import ROLES, Person
+from lianfang.services.identity import ROLES
 from lianfang.services.identity import people_store as store
 from lianfang.services.identity.passwords import fits, hashed, totp_step
-from lianfang.services.identity.people import checked_password, failed, may_try, succeeded
+from lianfang.services.identity.people import checked_password, failed, may_try, new_person, succeeded
 
 HOME: Final = "/console/live"
 YEAR_S: Final = 365 * 86_400
@@ -132,16 +132,8 @@ def _first_person(request: AnyRequest, form: Form, name: str, shown: str) -> Non
             "this is not the code that the node printed at its start (also in the file first.code)", "code"
         )
     at = Instant(request.app.state.wall())
-    try:
-        person = msgspec.convert(
-            {"name": name, "shown": shown or name, "roles": tuple(ROLES), "created_at": at,
-             "password": hashed(checked_password(form.get("password"), name))},
-            Person,
-        )  # fmt: skip
-    except msgspec.ValidationError as why:
-        raise InputError(
-            "a name has 2 to 32 small letters, digits, dots, dashes or underscores, and begins with a letter", "name"
-        ) from why
+    kept = hashed(checked_password(form.get("password"), name))
+    person = new_person(name, tuple(ROLES), kept, at, shown=shown)
     with request.app.state.database.writing() as connection:
         if store.all_people(connection):
             raise InputError("this node has been set up already: sign in", "code")

@@ -13,7 +13,7 @@ import msgspec
 
 from lianfang.console.signed import Form
 from lianfang.infra.asgi import AnyRequest
-from lianfang.infra.finding import Finder, FoundRow, Query, Records, Shown, Sought
+from lianfang.infra.finding import Finder, FoundRow, Query, Records, Shown
 from lianfang.infra.finding.query import check_query
 from lianfang.kernel.errors import InputError
 from lianfang.kernel.instant import instant
@@ -129,11 +129,6 @@ def sought_id(query: Query) -> str | None:
         return None
     bare = msgspec.structs.replace(query, subject=None, before_seq=None)
     return subject.value if bare == Query(limit=query.limit) else None
-
-
-def subject(value: str, kind: Any, side: Any = None) -> Query:
-    """Everything about one subject."""
-    return Query(subject=Sought(value, kind, side))
 
 
 def _minor(text: str, currency: str, name: str) -> int:

@@ -18,10 +18,8 @@ from lianfang.infra.asgi import AnyRequest, NotFoundError
 from lianfang.kernel.errors import ConflictError, InputError
 from lianfang.services.identity import EXTRA, ROLES, Permission, Person
 from lianfang.services.identity import people_store as store
-from lianfang.services.identity.passwords import fits, hashed, new_totp, totp_address, totp_step
-from lianfang.services.identity.people import checked_password, checked_roles
-
-FIRST_PASSWORD_BYTES: Final = 12
+from lianfang.services.identity.passwords import first_password, fits, hashed, new_totp, totp_address, totp_step
+from lianfang.services.identity.people import checked_password, checked_roles, new_person
 
 
 @get("/console/people", include_in_schema=False)
@@ -40,12 +38,12 @@ def _people_page(request: AnyRequest, session: Any, everybody: list[Person], **m
 async def people_add(request: AnyRequest) -> Response[bytes]:
     """A new person, with a first password shown once to whoever made them."""
     who = await act(request, "people")
-    password = secrets.token_urlsafe(FIRST_PASSWORD_BYTES)
-    name = who.form.get("name").lower()
-    made = _converted({
-        "name": name, "shown": who.form.get("shown") or name, "roles": checked_roles(who.form.all("roles")),
-        "also": _extra(who.form), "created_at": who.at, "password": await asyncio.to_thread(hashed, password),
-    })  # fmt: skip
+    password = first_password(secrets.token_bytes)
+    kept = await asyncio.to_thread(hashed, password)
+    made = new_person(
+        who.form.get("name").lower(), who.form.all("roles"), kept, who.at, shown=who.form.get("shown"),
+        also=_extra(who.form),
+    )  # fmt: skip
     await writing(request, lambda c: store.add_person(c, made, by=who.by, at=who.at, reason=who.reason))
     everybody = await reading(request, store.all_people)
     return _people_page(request, who.session, everybody, made=made, password=password)
@@ -75,7 +73,7 @@ async def people_change(request: AnyRequest, name: FromPath[str]) -> Any:
 
 
 async def _new_first_password(request: AnyRequest, who: Act, person: Person) -> Response[bytes]:
-    password = secrets.token_urlsafe(FIRST_PASSWORD_BYTES)
+    password = first_password(secrets.token_bytes)
     kept = await asyncio.to_thread(hashed, password)
     after = msgspec.structs.replace(person, password=kept, failures=0, locked_until=0)
     await writing(request, lambda c: _keep(c, after, who, "person.password", end_sessions=True))
@@ -99,16 +97,6 @@ async def _known(request: AnyRequest, name: str) -> Person:
 def _extra(form: Form) -> tuple[Permission, ...]:
     wanted = form.all("also")
     return tuple(one for one in EXTRA if one in wanted)
-
-
-def _converted(values: dict[str, Any]) -> Person:
-    try:
-        return msgspec.convert(values, Person)
-    except msgspec.ValidationError as why:
-        raise InputError(
-            "a name has 2 to 32 small letters, digits, dots, dashes or underscores, and begins with a letter; "
-            "a shown name has at most 64 characters", "name"
-        ) from why  # fmt: skip
 
 
 @get("/console/me", include_in_schema=False)

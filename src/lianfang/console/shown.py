@@ -10,7 +10,7 @@ import msgspec
 
 from lianfang.console.words import Lang, sayer
 from lianfang.kernel.instant import DAY, HOUR, MINUTE, SECOND, instant, moment
-from lianfang.kernel.money import exponent
+from lianfang.kernel.money import major_text
 
 MASK: Final = "•"
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
@@ -21,8 +21,7 @@ def money(minor: int | None, currency: str = "CNY") -> str:
     """`1234567, CNY` as `12,345.67 CNY`."""
     if minor is None:
         return "–"
-    digits = exponent(currency)
-    return f"{minor / 10**digits:,.{digits}f} {currency}"
+    return f"{major_text(minor, currency)} {currency}"
 
 
 def count(n: float | None) -> str:

@@ -17,7 +17,6 @@ Roles = Annotated[
     tuple[Literal["viewer", "analyst", "engineer", "approver", "operator", "auditor"], ...],
     Parameter(name=["--role", "--roles"], negative=()),
 ]
-FIRST_PASSWORD_BYTES = 12
 
 
 def list_(*, json: JsonFile = None) -> int:
@@ -61,28 +60,15 @@ def add(name: str, /, *, roles: Roles, reason: str, shown: str = "") -> int:
     """
     import secrets
 
-    import msgspec
-
     from lianfang.app.commands.common import need_reason
     from lianfang.app.node.clock import WallClock
-    from lianfang.kernel.errors import InputError
     from lianfang.kernel.instant import Instant
-    from lianfang.services.identity import Person, people_store
-    from lianfang.services.identity.passwords import hashed
-    from lianfang.services.identity.people import checked_roles
+    from lianfang.services.identity import people_store
+    from lianfang.services.identity.passwords import first_password, hashed
+    from lianfang.services.identity.people import new_person
 
-    why, password, at = need_reason(reason), secrets.token_urlsafe(FIRST_PASSWORD_BYTES), Instant(WallClock()())
-    made = {
-        "name": name,
-        "shown": shown or name,
-        "roles": checked_roles(roles),
-        "created_at": at,
-        "password": hashed(password),
-    }
-    try:
-        person = msgspec.convert(made, Person)
-    except msgspec.ValidationError as wrong:
-        raise InputError("a name has 2 to 32 small letters, digits, dots, dashes or underscores", "name") from wrong
+    why, password, at = need_reason(reason), first_password(secrets.token_bytes), Instant(WallClock()())
+    person = new_person(name, roles, hashed(password), at, shown=shown)
     with _records() as database, database.writing() as connection:
         people_store.add_person(connection, person, by="node", at=at, reason=why)
     print(f"{name} / {password}   (shown this once)")
@@ -108,9 +94,9 @@ def password(name: str, /, *, reason: str) -> int:
     from lianfang.kernel.errors import InputError
     from lianfang.kernel.instant import Instant
     from lianfang.services.identity import people_store
-    from lianfang.services.identity.passwords import hashed
+    from lianfang.services.identity.passwords import first_password, hashed
 
-    why, new, at = need_reason(reason), secrets.token_urlsafe(FIRST_PASSWORD_BYTES), Instant(WallClock()())
+    why, new, at = need_reason(reason), first_password(secrets.token_bytes), Instant(WallClock()())
     with _records() as database, database.writing() as connection:
         person = people_store.one_person(connection, name)
         if person is None:

@@ -13,11 +13,11 @@ from lianfang.app.node.files import NodeFiles
 from lianfang.infra.published import read_if_there, write_whole
 from lianfang.infra.sql import open_database, sqlite_url
 from lianfang.kernel.instant import Instant
-from lianfang.services.identity import ROLES, Person, Role, people_store
-from lianfang.services.identity.passwords import hashed
+from lianfang.services.identity import ROLES, Role, people_store
+from lianfang.services.identity.passwords import first_password, hashed
+from lianfang.services.identity.people import new_person
 
 FILE: Final = "demo.people.json"
-PASSWORD_BYTES: Final = 9
 PEOPLE: Final[dict[str, tuple[str, tuple[Role, ...]]]] = {
     "chen": ("陈工 Chen", tuple(ROLES)),
     "li": ("李审 Li", ("viewer", "analyst", "approver")),
@@ -35,11 +35,11 @@ def demo_people(root: Path) -> dict[str, str]:
         with database.reading() as connection:
             if people_store.all_people(connection):
                 return {}
-        passwords = {name: secrets.token_urlsafe(PASSWORD_BYTES) for name in PEOPLE}
+        passwords = {name: first_password(secrets.token_bytes) for name in PEOPLE}
         at = Instant(WallClock()())
         with database.writing() as connection:
             for name, (shown, roles) in PEOPLE.items():
-                person = Person(name=name, shown=shown, roles=roles, created_at=at, password=hashed(passwords[name]))
+                person = new_person(name, roles, hashed(passwords[name]), at, shown=shown)
                 people_store.add_person(connection, person, by="node", at=at, reason="people of the demo")
     finally:
         database.close()

@@ -28,7 +28,7 @@ async def reading(request: AnyRequest, ask: Callable[[Any], T]) -> T:
     return await asyncio.to_thread(run)
 
 
-async def writing(request: AnyRequest, change: Callable[[Any], T], *, publish: bool) -> T:
+async def writing(request: AnyRequest, change: Callable[[Any], T], *, publish: bool = False) -> T:
     """`change(connection)` in one transaction; then it is published: now, or by the desk's next look."""
 
     def run() -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from functools import cache
 from typing import Final
 
@@ -10,8 +11,10 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from lianfang.kernel.instant import SECOND, Instant
+from lianfang.services.identity.keys import Random
 
 STEP_S: Final = 30
+FIRST_BYTES: Final = 12
 ISSUER: Final = "Lianfang"
 _hasher: Final = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)
 
@@ -33,6 +36,11 @@ def fits(kept: str | None, password: str) -> bool:
         return _hasher.verify(kept or _nobody(), password) and kept is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+def first_password(random: Random) -> str:
+    """A password for somebody new, of 96 random bits: shown once to whoever makes them."""
+    return base64.urlsafe_b64encode(random(FIRST_BYTES)).decode()
 
 
 def new_totp() -> str:

@@ -69,6 +69,30 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(granted)
 
 
+def new_person(
+    name: str,
+    roles: tuple[str, ...],
+    password: str,
+    at: Instant,
+    *,
+    shown: str = "",
+    also: tuple[Permission, ...] = (),
+) -> Person:
+    """A person with a password's hash. Raises `InputError` for a name, a shown name or roles that are none."""
+    made = {
+        "name": name, "shown": shown or name, "roles": checked_roles(roles), "also": also, "password": password,
+        "created_at": at,
+    }  # fmt: skip
+    try:
+        return msgspec.convert(made, Person)
+    except msgspec.ValidationError as why:
+        raise InputError(
+            "a name has 2 to 32 small letters, digits, dots, dashes or underscores, and begins with a letter; "
+            "a shown name has at most 64 characters",
+            "name",
+        ) from why
+
+
 def checked_roles(roles: tuple[str, ...]) -> tuple[Role, ...]:
     """Known roles, each once, in the order of `ROLES`. Raises `InputError`."""
     unknown = sorted(set(roles) - set(ROLES))
