@@ -10,7 +10,7 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix web
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check bench docs lock clean
+.PHONY: run test check bench docs lock clean pages
 .DEFAULT_GOAL := help
 
 help:
@@ -37,6 +37,8 @@ $(READY_EXTRAS): $(PAGES) requirements.extras.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.extras.lock
 	@$(NPM) ci --loglevel=error
 	@touch $(READY_EXTRAS)
+
+pages: $(PAGES)
 
 run: $(PAGES)
 	@$(BIN)/lianfang demo

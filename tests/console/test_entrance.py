@@ -16,6 +16,7 @@ from litestar.testing import TestClient
 
 from lianfang.app.node.desk import Desk, desk_app
 from lianfang.app.settings import Settings
+from lianfang.console import assets
 from lianfang.console.entrance import inside
 from lianfang.console.page import masked, unmasked
 from lianfang.infra.sql import changes
@@ -208,3 +209,14 @@ def test_a_code_carried_twice_at_once_opens_once(client: Client, desk: Desk) -> 
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: sign_in(client, code=code).status_code, range(4)))
     assert sorted(answers) == [303, 403, 403, 403]
+
+
+def test_without_built_scripts_the_console_says_what_to_do(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assets, "BUILT", tmp_path / "nothing")
+    assets._manifest.cache_clear()
+    answer = client.get("/console/setup")
+    assets._manifest.cache_clear()
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "text/plain; charset=utf-8")
+    assert "make pages" in answer.text

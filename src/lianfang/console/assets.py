@@ -29,8 +29,13 @@ def _manifest() -> Mapping[str, str]:
         return msgspec.json.decode((BUILT / "manifest.json").read_bytes(), type=dict[str, str])
     except (OSError, msgspec.MsgspecError) as why:
         raise DependencyError(
-            "the console's scripts are not built: run `make .venv/.ready` in the checkout", "no-assets", retryable=False
+            "the console's scripts are not built: run `make pages` in the checkout", "no-assets", retryable=False
         ) from why
+
+
+def built() -> bool:
+    """Whether pages can be shown at all."""
+    return (BUILT / "manifest.json").is_file()
 
 
 def asset(name: str) -> str:

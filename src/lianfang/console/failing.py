@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 from litestar.types import ExceptionHandlersMap
 
+from lianfang.console.assets import built
 from lianfang.console.page import page
 from lianfang.console.signed import SignInNeededError
 from lianfang.infra.asgi import AnyRequest
@@ -62,6 +63,8 @@ def failure(request: AnyRequest, status: int, said: str, where: str = "", proble
     part = bool(request.headers.get("hx-request"))
     template = "parts/failure.html" if part else "failure.html"
     kind = _KNOWN.get(status, "wrong" if status < 500 else "fault")
+    if not built():
+        return Response(said.encode(), status_code=status, media_type="text/plain")  # a page would need its style
     headers = {"HX-Retarget": "#failures", "HX-Reswap": "innerHTML"} if part else {}
     return page(
         request, template, None, status=status, headers=headers, kind=kind, said=said, where=where, problems=problems

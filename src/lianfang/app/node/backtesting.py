@@ -19,8 +19,9 @@ from typing import Final, Literal
 import msgspec
 import structlog
 
+from lianfang.app.node.beside import CLI, SAID_MAX
 from lianfang.app.node.files import NodeFiles
-from lianfang.app.node.lake import COMMAND as BUILD_LAKE
+from lianfang.app.node.lake import BUILD
 from lianfang.console.installation import BacktestJob, BacktestState
 from lianfang.infra.published import read_if_there, write_whole
 from lianfang.infra.sql import Database
@@ -31,11 +32,11 @@ from lianfang.wire import RuleSet, write
 BACKTEST_S: Final = 3_600.0
 """Longer, and it is ended: a backtest of more is a matter for `lianfang backtest` on another machine."""
 LAKE_S: Final = 900.0
+BUILD_LAKE: Final = (*CLI, *BUILD)
 NICE: Final = 10
 KEPT: Final = 60
 ENTRIES_MAX: Final = 1_000_000
 PAGE: Final = 5_000
-SAID_MAX: Final = 500
 FIGURES: Final = "figures.json"
 REPORT: Final = "report.html"
 STATE: Final = "state.json"
@@ -126,7 +127,7 @@ class Backtesting:
         arguments = self._inputs(job, place)
         self._step((*BUILD_LAKE, "--data", str(self._files.root)), LAKE_S, again=True)
         made = ("--json", str(place / "new.json"), "--html", str(place / "new.html"))
-        said = self._step(("-m", "lianfang.app.cli", "backtest", *arguments, *made), self._seconds)
+        said = self._step((*CLI, "backtest", *arguments, *made), self._seconds)
         (place / "new.html").replace(place / REPORT)
         (place / "new.json").replace(place / FIGURES)
         return said

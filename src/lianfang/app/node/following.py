@@ -16,11 +16,10 @@ import structlog
 from lianfang.app.node.clock import WallClock, ticks_s
 from lianfang.app.node.files import NodeFiles
 from lianfang.infra.finding import Finder, Records, Tail
-from lianfang.infra.finding.build import read_record
 from lianfang.infra.finding.tail import TAIL_ROWS
 from lianfang.infra.journal import DECISION, OUTCOME, Damage, Follower, Record
 from lianfang.infra.journal.files import read_mark
-from lianfang.infra.lake.columns import Answered, Told
+from lianfang.infra.lake.columns import Answered, Told, read_answered, read_told
 from lianfang.infra.sql import Database
 from lianfang.kernel.errors import LianfangError
 from lianfang.services.overview import (
@@ -214,12 +213,12 @@ class Following:
                         if plain * allowed // len(records) == (plain - 1) * allowed // len(records):
                             skipped += 1
                             continue
-                    whole.append(read_record(record))  # type: ignore[arg-type]  # a decision is never a note
+                    whole.append(read_answered(record))
                 elif record.kind == DECISION:
-                    whole.append(full := read_record(record))  # type: ignore[arg-type]
-                    seen.append(glance_of(full.seq, full.at, full.payment, full.decision))  # type: ignore[union-attr]
+                    whole.append(full := read_answered(record))
+                    seen.append(glance_of(full.seq, full.at, full.payment, full.decision))
                 elif record.kind == OUTCOME:
-                    whole.append(read_record(record))  # type: ignore[arg-type]
+                    whole.append(read_told(record))
             except (msgspec.MsgspecError, ValueError, IndexError) as why:
                 self.lost += 1
                 self._say(DAMAGE, f"record {record.seq} of the journal cannot be read: {type(why).__name__}")

@@ -6,19 +6,18 @@ A process, because reading a journal takes a processor for seconds, and the desk
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from lianfang.app.node.beside import run_beside
 from lianfang.app.node.files import NodeFiles
 from lianfang.app.settings import Settings
 
 LAKE: Final = "lake"
 """What the trouble is about, in `/readyz`."""
-SAID_MAX: Final = 500
-COMMAND: Final = ("-m", "lianfang.app.cli", "lake", "build", "--compact-days", "--background")
+BUILD: Final = ("lake", "build", "--compact-days", "--background")
 
 log = structlog.get_logger("desk")
 
@@ -37,21 +36,4 @@ async def lake_keeping(settings: Settings, files: NodeFiles, trouble: dict[str, 
 
 async def build_once(root: Path) -> str | None:
     """One build; None, or what went wrong. A build that is cancelled is ended: the next one goes on where it stopped."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *COMMAND,
-        "--data",
-        str(root),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        said, _ = await process.communicate()
-    except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
-        raise
-    if process.returncode == 0:
-        return None
-    return " ".join(said.decode("utf-8", "replace").split())[-SAID_MAX:] or f"exit status {process.returncode}"
+    return await run_beside(*BUILD, "--data", str(root))

@@ -6,7 +6,6 @@ A process, as for the lake: it gives way to everything else, and the desk answer
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,6 +14,7 @@ import msgspec
 import structlog
 from prometheus_client.core import GaugeMetricFamily
 
+from lianfang.app.node.beside import run_beside
 from lianfang.app.node.clock import WallClock
 from lianfang.app.node.files import NodeFiles
 from lianfang.app.settings import Settings
@@ -29,7 +29,6 @@ FIRST_S: Final = 60.0
 """After the desk's start, before it looks whether a report is due ..."""
 LOOK_S: Final = 3_600.0
 """... and between two looks. A node too young for a report is asked as often."""
-SAID_MAX: Final = 500
 JSON_BYTES_MAX: Final = 64 << 20
 
 log = structlog.get_logger("desk")
@@ -110,28 +109,7 @@ async def _try(root: Path, kind: Kind, trouble: dict[str, str]) -> None:
 
 async def write_once(root: Path, kind: Kind) -> str | None:
     """One report; None, or what went wrong. A report that is cancelled is not there: it is made anew."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "lianfang.app.cli",
-        "report",
-        kind,
-        "--background",
-        "--data",
-        str(root),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        said, _ = await process.communicate()
-    except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
-        raise
-    if process.returncode == 0:
-        return None
-    return " ".join(said.decode("utf-8", "replace").split())[-SAID_MAX:] or f"exit status {process.returncode}"
+    return await run_beside("report", kind, "--background", "--data", str(root))
 
 
 def gauges(folder: Path, now: int) -> list[Any]:

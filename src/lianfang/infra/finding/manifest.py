@@ -6,10 +6,7 @@ Readers hold their files by mapping them: one that is removed under them stays r
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -17,8 +14,9 @@ import msgspec
 from msgspec import Meta
 
 from lianfang.infra.finding.run import Sizes
+from lianfang.infra.locked import changing
 from lianfang.infra.published import read_if_there, write_whole
-from lianfang.kernel.errors import DependencyError, EvidenceError
+from lianfang.kernel.errors import EvidenceError
 
 MANIFEST: Final = "finding.json"
 LOCK: Final = "building.lock"
@@ -88,22 +86,9 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_whole(folder / MANIFEST, _encode(manifest))
 
 
-@contextmanager
-def building(folder: Path) -> Iterator[None]:
+def building(folder: Path) -> AbstractContextManager[None]:
     """The right to change the index, for one process. Raises `DependencyError` while another has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    os.chmod(folder, 0o700)  # noqa: PTH101 - hashes, but of payments
-    fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as why:
-            raise DependencyError(
-                f"another process is at work on the index in {folder}; try again later", "finding-busy"
-            ) from why
-        yield
-    finally:
-        os.close(fd)
+    return changing(folder, LOCK, "the index", "finding-busy")
 
 
 def sweep(folder: Path) -> int:

@@ -6,11 +6,10 @@ shared lock from reading the manifest to their last row; files are swept only wh
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -18,8 +17,9 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from lianfang.infra.locked import changing, locked
 from lianfang.infra.published import read_if_there, write_whole
-from lianfang.kernel.errors import DependencyError, EvidenceError, InputError
+from lianfang.kernel.errors import EvidenceError, InputError
 
 MANIFEST: Final = "lake.json"
 BUILDING: Final = "building.lock"
@@ -120,15 +120,9 @@ def settle(partial: Path, path: Path) -> int:
     return size
 
 
-@contextmanager
-def building(lake: Path) -> Iterator[None]:
+def building(lake: Path) -> AbstractContextManager[None]:
     """The right to change the lake, for one process. Raises `DependencyError` while another has it."""
-    lake.mkdir(parents=True, exist_ok=True)
-    os.chmod(lake, 0o700)  # noqa: PTH101 - it holds payments
-    with _locked(lake / BUILDING, fcntl.LOCK_EX | fcntl.LOCK_NB) as got:
-        if not got:
-            raise DependencyError(f"another process is at work on the lake in {lake}; try again later", "lake-busy")
-        yield
+    return changing(lake, BUILDING, "the lake", "lake-busy")
 
 
 @contextmanager
@@ -136,7 +130,7 @@ def reading(lake: Path) -> Iterator[Manifest]:
     """The manifest, whose files stay while this lasts. Raises `InputError` where there is no lake."""
     if not is_lake(lake):
         raise InputError("there is no lake here; `lianfang lake build` makes it from the journal", str(lake))
-    with _locked(lake / READING, fcntl.LOCK_SH):
+    with locked(lake / READING, "shared"):
         yield read_manifest(lake)
 
 
@@ -145,7 +139,7 @@ def sweep(lake: Path) -> int:
     removed = 0
     for left in lake.glob(SORTING + "*"):  # of a compaction that died: only whoever builds makes them
         shutil.rmtree(left, ignore_errors=True)
-    with _locked(lake / READING, fcntl.LOCK_EX | fcntl.LOCK_NB) as got:
+    with locked(lake / READING, "alone") as got:
         if not got:
             return 0
         kept = {part.name for part in read_manifest(lake).parts}
@@ -158,17 +152,3 @@ def sweep(lake: Path) -> int:
                 if not any(folder.iterdir()):
                     folder.rmdir()
     return removed
-
-
-@contextmanager
-def _locked(path: Path, how: int) -> Iterator[bool]:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, how)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
-    finally:
-        os.close(fd)
