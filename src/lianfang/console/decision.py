@@ -24,10 +24,11 @@ from lianfang.infra.sql import record
 from lianfang.kernel import limits
 from lianfang.kernel.errors import InputError
 from lianfang.services.decide import store
+from lianfang.services.decide.drafting import as_it_would_be
 from lianfang.services.decide.drafts import Draft
 from lianfang.services.decide.drafts_store import all_drafts, one_draft
 from lianfang.services.decide.publisher import Publisher
-from lianfang.services.decide.rejudging import NO_CHANGE, Rejudged, book_of, drafted, hits_of, rejudge
+from lianfang.services.decide.rejudging import Rejudged, book_of, hits_of, rejudge
 from lianfang.services.identity.people_store import Session
 from lianfang.wire.outcome import Label
 
@@ -111,7 +112,7 @@ def _rejudge(request: AnyRequest, shown: Shown, draft: Draft) -> Both:
     publisher: Publisher = request.app.state.publisher
     named = {one.name: one.value for one in features_of(shown, publisher, ())}
     with request.app.state.database.reading() as connection:
-        sets = [drafted(publisher, connection, change) for change in (NO_CHANGE, draft.change)]
+        sets = (publisher.ruleset, as_it_would_be(publisher, connection, draft.change))
         listed = hits_of(connection, shown.payment, shown.at)
         lists = store.list_names(connection)
     now, then = (rejudge(book_of(one, lists), shown.payment, named, shown.decision.score, listed) for one in sets)

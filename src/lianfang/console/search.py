@@ -7,6 +7,7 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator
 from typing import IO, Annotated, Any, Final, cast, get_args
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Response, get, post
@@ -76,7 +77,7 @@ async def search(
     except msgspec.ValidationError as why:
         raise InputError(f"this cannot be looked for: {why}", "search") from why
     plain = {"rule": rule, "shadow": shadow, "reason": reason, "action": action, "label": label}
-    tail = "".join(f"&{name}={value}" for name, value in plain.items() if value)
+    tail = urlencode({name: value for name, value in plain.items() if value})
     return await _show(request, session, query, None, "/console/search?" + tail, done)
 
 

@@ -15,20 +15,13 @@ import sqlalchemy as sa
 from lianfang.engines.hotpath.journey import LIST_PATHS
 from lianfang.engines.keyed import HashKey
 from lianfang.kernel.instant import instant
-from lianfang.services.decide import store
-from lianfang.services.decide.adjusting import adjustments
-from lianfang.services.decide.assemble import Adjustments, assemble
 from lianfang.services.decide.book import RuleBook, rule_book
 from lianfang.services.decide.decider import NO_TAGS
-from lianfang.services.decide.drafts import NEXT, Change
 from lianfang.services.decide.lists import LIST_SCHEMA, ListBook, ListHit
 from lianfang.services.decide.policy import list_reason, settle, unsure_reason
-from lianfang.services.decide.publisher import Publisher
 from lianfang.services.decide.store import entries_table, lists_table
 from lianfang.wire import SIDES, SUBJECTS, Action, Payment, Reason, RuleSet
 
-NO_CHANGE: Final = Change()
-"""The rules as they are now."""
 _e = entries_table.c
 _values: Final = attrgetter(*LIST_PATHS)
 
@@ -40,17 +33,6 @@ class Rejudged(NamedTuple):
     reasons: tuple[Reason, ...]
     points: int
     shadow: tuple[str, ...]
-
-
-def drafted(publisher: Publisher, connection: sa.Connection, change: Change) -> RuleSet:
-    """The rule set once a draft is live. Raises `RefusedRulesError` when it would be refused."""
-    gone = {*change.ids, *(rule.id + NEXT for rule in change.rules)}
-    kept = [one.rule for one in store.all_rules(connection) if one.rule.id not in gone]
-    now = adjustments(connection)
-    on = {name for name, switched in change.packs.items() if switched}
-    then = Adjustments((now.off | set(change.packs)) - on, {**now.values, **change.parameters})
-    rules = sorted([*kept, *change.rules], key=lambda rule: rule.id)
-    return assemble(publisher.files, rules, store.list_names(connection), then)
 
 
 def hits_of(connection: sa.Connection, payment: Payment, at: int) -> tuple[ListHit, ...]:
