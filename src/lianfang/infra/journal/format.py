@@ -131,6 +131,11 @@ def unpack(data: bytes, offset: int, limit: int) -> tuple[Record, int] | None:
     return Record(kind, seq, at, _split(data, offset + RECORD_HEADER_BYTES, count, [a, b, c])), end
 
 
+def next_magic(data: bytes, offset: int) -> int:
+    """Where the next record may begin, -1 where none does. Numbers may hold the same bytes: only `unpack` knows."""
+    return data.find(_RECORD_MAGIC, offset)
+
+
 def claimed_length(data: bytes, offset: int) -> int:
     """The length the record at `offset` claims, unchecked; 0 when there is no record header."""
     if offset + RECORD_HEADER_BYTES > len(data):

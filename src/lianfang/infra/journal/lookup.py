@@ -1,4 +1,4 @@
-"""Finding one record again by its seq: sparse marks per segment, then a hop from header to header."""
+"""Finding one record again by its seq: sparse marks per segment, halving where none is near, then a hop from header to header."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from lianfang.infra.journal.format import (
     Record,
     claimed_length,
     claimed_seq,
+    next_magic,
     unpack,
 )
 from lianfang.kernel.errors import EvidenceError, InputError
@@ -41,28 +42,62 @@ class _Segment:
             self.offsets.append(offset)
 
     def find(self, seq: int) -> tuple[bytes, int] | None:
-        """A chunk and the place in it of the record header with `seq`, hopping on from the nearest mark."""
+        """A chunk and the place in it of the record header with `seq`: from the nearest mark, else from near it by halving."""
         near = bisect_right(self.seqs, seq) - 1
         offset = self.offsets[near] if near >= 0 else SEGMENT_HEADER_BYTES
+        halved = False
         while True:
             chunk = os.pread(self.fd, _CHUNK_BYTES, offset)
             at = 0
             while (length := claimed_length(chunk, at)) >= RECORD_HEADER_BYTES:
                 found = claimed_seq(chunk, at)
-                if near < 0 or offset + at - self.offsets[near] >= _MARK_BYTES:
-                    near += 1
-                    self.seqs.insert(near, found)
-                    self.offsets.insert(near, offset + at)
+                if found > seq:
+                    return None
+                self._remember(found, offset + at)
                 if found == seq:
                     if at + length > len(chunk):
                         return os.pread(self.fd, min(length, RECORD_BYTES_MAX), offset + at), 0
                     return chunk, at
-                if found > seq:
-                    return None
                 at += length
             if at == 0 or len(chunk) < RECORD_HEADER_BYTES:
                 return None
             offset += at
+            if not halved:  # a mark was near for what was written or read lately; for all else the way is long
+                offset, halved = self._nearer(seq, offset), True
+
+    def _nearer(self, seq: int, low: int) -> int:
+        """The offset of a sound record at or before `seq`, at most about a chunk away from it; `low` where none is nearer."""
+        after = bisect_right(self.seqs, seq)
+        high = self.offsets[after] if after < len(self.offsets) else os.fstat(self.fd).st_size
+        while high - low > _CHUNK_BYTES:
+            middle = (low + high) // 2
+            met = self._sound_from(middle)
+            if met is None or met[0] > seq:
+                high = middle
+            else:
+                low = met[1]
+                self._remember(*met)
+        return low
+
+    def _sound_from(self, offset: int) -> tuple[int, int] | None:
+        """(seq, offset) of the first record that is sound within a chunk from here; None where there is none."""
+        chunk = os.pread(self.fd, _CHUNK_BYTES, offset)
+        at = next_magic(chunk, 0)
+        while at >= 0:
+            sound = unpack(chunk, at, len(chunk))
+            if sound is not None:
+                return sound[0].seq, offset + at
+            at = next_magic(chunk, at + 1)
+        return None
+
+    def _remember(self, seq: int, offset: int) -> None:
+        """A mark, where no other is within `_MARK_BYTES`."""
+        place = bisect_right(self.seqs, seq)
+        before = place == 0 or offset - self.offsets[place - 1] >= _MARK_BYTES
+        behind = place == len(self.seqs) or self.offsets[place] - offset >= _MARK_BYTES
+        if before and behind:
+            self.seqs.insert(place, seq)
+            self.offsets.insert(place, offset)
 
 
 class Lookup:
