@@ -115,10 +115,13 @@ def test_a_rule_from_its_first_line_to_live_traffic_and_back(console: Console, w
     assert li.page.get_by_text("已批准").first.is_visible()
     li.look("draft-approved")
 
-    for stage in ("shadow", "live"):
+    for stage in ("shadow", "share", "live"):
         chen.open(address)
         fill_reason(chen, stage, f"on to {stage}")
+        if stage == "share":
+            page.locator("#share [name=share]").fill("25")
         confirm(chen, stage)
+        assert stage != "share" or page.get_by_text("Share of traffic 25 %").first.is_visible()
     chen.look("draft-live")
     until_decided(console, "live", True)
     chen.open("/console/rules/test.huge")
