@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from lianfang.kernel import limits
 from lianfang.kernel.errors import InputError, TooLargeError
 from lianfang.wire import (
+    AppealEntry,
+    CeremonyEntry,
+    MemberEntry,
+    OpinionEntry,
     Payment,
+    TagEntry,
+    TombstoneEntry,
+    VetoEntry,
     build,
     json_schema,
     read_decision,
@@ -24,6 +31,7 @@ from lianfang.wire import (
     read_payments,
     read_rule,
     read_ruleset,
+    read_tag,
     write,
 )
 from lianfang.wire.codec import Reader
@@ -38,6 +46,11 @@ READERS: tuple[Reader[Any], ...] = (
     read_rule,
     read_ruleset,
     read_manifest,
+    read_tag,
+    *(
+        Reader(kind)
+        for kind in (TagEntry, TombstoneEntry, OpinionEntry, AppealEntry, VetoEntry, MemberEntry, CeremonyEntry)
+    ),
 )
 VALID = b'{"id":"p1","time":"2026-05-01T08:00:00Z","kind":"transfer","amount":100,"currency":"CNY"%b}'
 WHOLE = VALID % (

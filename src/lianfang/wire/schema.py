@@ -12,8 +12,21 @@ from lianfang.wire.model import Model
 from lianfang.wire.outcome import Outcome
 from lianfang.wire.payment import Payment
 from lianfang.wire.rule import Rule, RuleSet
+from lianfang.wire.sharing import (
+    AppealEntry,
+    CeremonyEntry,
+    MemberEntry,
+    OpinionEntry,
+    Tag,
+    TagEntry,
+    TombstoneEntry,
+    VetoEntry,
+)
 
-MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (Payment, Decision, Outcome, ListEntry, Rule, RuleSet, Model)
+MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
+    Payment, Decision, Outcome, ListEntry, Rule, RuleSet, Model,
+    Tag, TagEntry, TombstoneEntry, OpinionEntry, AppealEntry, VetoEntry, MemberEntry, CeremonyEntry,
+)  # fmt: skip
 
 
 def json_schema() -> dict[str, Any]:
