@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from lianfang.kernel import limits
 from lianfang.kernel.errors import InputError, TooLargeError
 from lianfang.wire import (
+    Acknowledgement,
     AppealEntry,
     CeremonyEntry,
     MemberEntry,
     OpinionEntry,
     Payment,
+    SessionRequest,
     TagEntry,
     TombstoneEntry,
     VetoEntry,
@@ -49,7 +51,17 @@ READERS: tuple[Reader[Any], ...] = (
     read_tag,
     *(
         Reader(kind)
-        for kind in (TagEntry, TombstoneEntry, OpinionEntry, AppealEntry, VetoEntry, MemberEntry, CeremonyEntry)
+        for kind in (
+            TagEntry,
+            TombstoneEntry,
+            OpinionEntry,
+            AppealEntry,
+            VetoEntry,
+            MemberEntry,
+            CeremonyEntry,
+            SessionRequest,
+            Acknowledgement,
+        )
     ),
 )
 VALID = b'{"id":"p1","time":"2026-05-01T08:00:00Z","kind":"transfer","amount":100,"currency":"CNY"%b}'

@@ -55,6 +55,7 @@ from lianfang.wire.payment import Device, Finding, Merchant, Network, Part, Part
 from lianfang.wire.rule import Challenge, Example, Feature, Law, Pack, Parameter, Policy, Rule, RuleSet
 from lianfang.wire.schema import json_schema
 from lianfang.wire.sharing import (
+    Acknowledgement,
     AppealEntry,
     CeremonyEntry,
     Entry,
@@ -65,6 +66,7 @@ from lianfang.wire.sharing import (
     MemberId,
     OpinionEntry,
     Purpose,
+    SessionRequest,
     SignedTag,
     Stance,
     Tag,
@@ -89,6 +91,7 @@ __all__ = [
     "SUBJECTS",
     "TAXONOMY",
     "TREES",
+    "Acknowledgement",
     "Action",
     "AppealEntry",
     "Asked",
@@ -139,6 +142,7 @@ __all__ = [
     "RuleSet",
     "Said",
     "Session",
+    "SessionRequest",
     "Side",
     "SignedTag",
     "Stance",

@@ -13,10 +13,12 @@ from lianfang.wire.outcome import Outcome
 from lianfang.wire.payment import Payment
 from lianfang.wire.rule import Rule, RuleSet
 from lianfang.wire.sharing import (
+    Acknowledgement,
     AppealEntry,
     CeremonyEntry,
     MemberEntry,
     OpinionEntry,
+    SessionRequest,
     Tag,
     TagEntry,
     TombstoneEntry,
@@ -25,7 +27,8 @@ from lianfang.wire.sharing import (
 
 MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
     Payment, Decision, Outcome, ListEntry, Rule, RuleSet, Model,
-    Tag, TagEntry, TombstoneEntry, OpinionEntry, AppealEntry, VetoEntry, MemberEntry, CeremonyEntry,
+    Tag, TagEntry, TombstoneEntry, OpinionEntry, AppealEntry, VetoEntry, MemberEntry, CeremonyEntry, SessionRequest,
+    Acknowledgement,
 )  # fmt: skip
 
 

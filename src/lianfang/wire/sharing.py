@@ -173,6 +173,28 @@ class CeremonyEntry(Part, frozen=True, kw_only=True, tag_field="schema", tag="ce
     at: At
 
 
+class SessionRequest(Part, frozen=True, kw_only=True, tag_field="schema", tag="session-request/1"):
+    """A member opens a session at the hub or a keyholder: signed, for this audience only, each nonce once."""
+
+    member: MemberId
+    audience: MemberId
+    """Who is asked: `hub`, or the keyholder's id."""
+    nonce: TagId
+    at: At
+    signature: Signature
+
+
+class Acknowledgement(Part, frozen=True, kw_only=True, tag_field="schema", tag="acknowledgement/1"):
+    """A member has applied the log up to `size`: every tombstone below it is obeyed."""
+
+    member: MemberId
+    size: Annotated[int, Meta(ge=0, le=2**53)]
+    root: PublicKey
+    """The tree's root at that size, so that nobody acknowledges a log it has not seen."""
+    at: At
+    signature: Signature
+
+
 Entry = TagEntry | TombstoneEntry | OpinionEntry | AppealEntry | VetoEntry | MemberEntry | CeremonyEntry
 """A leaf of the tag log."""
 ENTRY_BYTES_MAX = 48 << 10
