@@ -26,6 +26,7 @@ from lianfang.wire.decision import (
     Decision,
     ListedSubject,
     Reason,
+    TagMet,
     Versions,
     WarningText,
 )
@@ -149,6 +150,7 @@ __all__ = [
     "SubjectKind",
     "Tag",
     "TagEntry",
+    "TagMet",
     "Threshold",
     "TombstoneEntry",
     "Trained",
