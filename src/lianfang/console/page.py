@@ -20,6 +20,7 @@ from lianfang.console.navigation import NAVIGATION
 from lianfang.console.words import Lang, chosen, sayer
 from lianfang.infra.asgi import AnyRequest
 from lianfang.services.identity.people_store import Session
+from lianfang.wire import TAXONOMY
 
 GRAPH_STYLE: Final = "'sha256-pgvDUBa4IjFA2yuSJ2cqcyxmNYJMborsd0ORcRv9vw8='"
 """The one style element that the network's library writes itself."""
@@ -43,7 +44,7 @@ def _environment(lang: Lang, zone: ZoneInfo) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(say=sayer(lang), lang=lang, asset=asset, **shown.functions(lang))
+    environment.globals.update(say=sayer(lang), lang=lang, asset=asset, taxonomy=TAXONOMY, **shown.functions(lang))
     environment.filters.update(shown.filters(lang, zone))
     return environment
 

@@ -47,7 +47,9 @@ def made_tags(count: int) -> tuple[list[tuple[str, ...]], NDArray[np.uint64], ND
     hashes = np.unique(
         numbers.integers(1, 2**63, count + count // 1_000, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
     )[:count]
-    sets: list[tuple[str, ...]] = [(f"bank-{i}",) for i in range(40)] + [(f"bank-{i}", f"bank-{i + 1}") for i in range(39)]
+    sets: list[tuple[str, ...]] = [(f"bank-{i}",) for i in range(40)] + [
+        (f"bank-{i}", f"bank-{i + 1}") for i in range(39)
+    ]
     until = today() // MINUTE + 60 * 24 * 90
     kinds = np.array([packed(Met(1 + i % 26, 1 + i % 5, i % len(sets), False, until)) for i in range(10_000)], np.int64)
     return sets, numbers.permutation(hashes), kinds[numbers.integers(0, len(kinds), len(hashes))]
