@@ -145,6 +145,8 @@ class MemberEntry(Part, frozen=True, kw_only=True, tag_field="schema", tag="memb
     """X25519."""
     witness: str = ""
     """Its witness's verifier key (C2SP signed-note), if it has one."""
+    declared: Annotated[int, Meta(ge=0, le=2_000_000_000)] = 0
+    """How many subjects of its own it declared: so many tokens of each kind it may ask for in an epoch, and a little more."""
     by: Name
     """Who at the hub says so."""
     at: At
