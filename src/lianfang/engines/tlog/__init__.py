@@ -12,6 +12,7 @@ from lianfang.engines.tlog.checkpoint import (
     sign_checkpoint,
 )
 from lianfang.engines.tlog.cosigning import check_quorum, check_witnesses, cosign, with_cosignatures
+from lianfang.engines.tlog.following import Follower
 from lianfang.engines.tlog.growing import Growing, WrittenTile
 from lianfang.engines.tlog.hashing import EMPTY_ROOT, HASH_BYTES, leaf_hash, leaf_hashes, node_hash, root_of
 from lianfang.engines.tlog.keys import (
@@ -62,6 +63,7 @@ __all__ = [
     "TILE_WIDTH",
     "Answer",
     "Checkpoint",
+    "Follower",
     "Growing",
     "HashReader",
     "LoggedProof",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from lianfang.engines.tlog.forms import SIZE_MAX
 from lianfang.engines.tlog.hashing import EMPTY_ROOT, HASH_BYTES, joined, perfect_parts, perfect_root
-from lianfang.engines.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, Tile, split_tile, tile_of
+from lianfang.engines.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, Tile, open_tiles, split_tile
 from lianfang.kernel.errors import EvidenceError
+
+_SIZE_BYTES: Final = 8
 
 
 class WrittenTile(NamedTuple):
@@ -30,15 +33,32 @@ class Growing:
         """The tree of `size` leaves again, from the open tiles that `partials` gave. Raises `EvidenceError`."""
         tree = cls()
         tree.size = size
-        tree._open = []
-        for level in range(max(-(-size.bit_length() // TILE_HEIGHT), 1)):
-            count = size >> TILE_HEIGHT * level
-            if count % TILE_WIDTH:
-                tile = tile_of(level, count // TILE_WIDTH, size)
-                tree._open.append(split_tile(tile, fetch(tile)))
-            else:
-                tree._open.append([])
+        tree._open = [[] for _ in range(max(-(-size.bit_length() // TILE_HEIGHT), 1))]
+        for tile in open_tiles(size):
+            tree._open[tile.level] = split_tile(tile, fetch(tile))
         return tree
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Growing:
+        """What `pack` gave. Raises `EvidenceError`."""
+        size, rows = int.from_bytes(data[:_SIZE_BYTES], "big"), data[_SIZE_BYTES:]
+        tiles: dict[Tile, bytes] = {}
+        for tile in open_tiles(size) if size <= SIZE_MAX else ():
+            tiles[tile], rows = rows[: tile.width * HASH_BYTES], rows[tile.width * HASH_BYTES :]
+        if rows or len(data) < _SIZE_BYTES or size > SIZE_MAX:
+            raise EvidenceError("these are not the open tiles of a tree; follow the log again from its beginning")
+        return cls.restore(size, tiles.__getitem__)
+
+    def pack(self) -> bytes:
+        """All that is needed to go on: the size in 8 bytes, and the open tiles, at most 64 KiB."""
+        return self.size.to_bytes(_SIZE_BYTES, "big") + b"".join(one.data for one in self.partials())
+
+    def copy(self) -> Growing:
+        """Another tree that grows by itself."""
+        other = Growing()
+        other.size = self.size
+        other._open = [list(row) for row in self._open]
+        return other
 
     def append(self, hashes: Iterable[bytes]) -> list[WrittenTile]:
         """Takes leaf hashes in; returns the tiles that became full, each before the one above it."""

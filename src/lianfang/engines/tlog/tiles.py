@@ -83,6 +83,12 @@ def tiles_of(size: int, *, beyond: int = 0, entries: bool = True) -> Iterator[Ti
                 yield tile_of(level, index, size)
 
 
+def open_tiles(size: int) -> list[Tile]:
+    """The partial hash tiles of a tree, from the leaves up."""
+    counts = ((level, size >> TILE_HEIGHT * level) for level in range(TILE_HEIGHT))
+    return [Tile(level, n // TILE_WIDTH, n % TILE_WIDTH) for level, n in counts if n % TILE_WIDTH]
+
+
 def pack_bundle(entries: Sequence[bytes]) -> bytes:
     """1 to 256 entries, each behind its length (uint16, big-endian). Raises `TooLargeError`."""
     if len(entries) > TILE_WIDTH:
