@@ -85,6 +85,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         bench.accuracy,
         bench.backtest,
         bench.console,
+        bench.alliance,
     ),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
