@@ -45,8 +45,11 @@ def _sign_in(request: AnyRequest, _: Exception) -> Any:
 
 def _ours(request: AnyRequest, why: LianfangError) -> Response[bytes]:
     status = 429 if isinstance(why, AccessError) and why.retry_after_s is not None else status_of(why)
-    said = why.what if isinstance(why, InputError) else str(why)
-    return failure(request, status, said, getattr(why, "where", ""), problems=getattr(why, "problems", ()))
+    problems = getattr(why, "problems", ())
+    said = (
+        "" if problems else why.what if isinstance(why, InputError) else str(why)
+    )  # its text is its problems, with carets
+    return failure(request, status, said, getattr(why, "where", ""), problems=problems)
 
 
 def _its(request: AnyRequest, why: HTTPException) -> Response[bytes]:

@@ -17,6 +17,7 @@ from lianfang.console import shown
 from lianfang.console.assets import asset
 from lianfang.console.installation import Console
 from lianfang.console.navigation import NAVIGATION
+from lianfang.console.sentences import teller
 from lianfang.console.words import Lang, chosen, sayer
 from lianfang.infra.asgi import AnyRequest
 from lianfang.services.identity.people_store import Session
@@ -45,7 +46,7 @@ def _environment(lang: Lang, zone: ZoneInfo) -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(say=sayer(lang), lang=lang, asset=asset, taxonomy=TAXONOMY, **shown.functions(lang))
-    environment.filters.update(shown.filters(lang, zone))
+    environment.filters.update(shown.filters(lang, zone), sentence=teller(lang))
     return environment
 
 

@@ -12,7 +12,9 @@ from lianfang.console.known_rules import choices_of_rows, environment_of, known_
 from lianfang.console.page import language, page
 from lianfang.console.reach import done, reading, writing
 from lianfang.console.rule_form import NEW_EXAMPLES, Problem, problems_of, tried, values_of, values_of_rule
+from lianfang.console.sentences import sentence
 from lianfang.console.signed import Act, act, signed
+from lianfang.console.words import Lang
 from lianfang.engines.expr.rows import Rows, as_rows, read_rows, text_of
 from lianfang.infra.asgi import AnyRequest, NotFoundError
 from lianfang.kernel import limits
@@ -71,6 +73,11 @@ async def _editor(
     )  # fmt: skip
 
 
+def _in(lang: Lang, one: Problem) -> dict[str, Any]:
+    """A mistake for the editor's script, in the language of its page."""
+    return one._replace(message=sentence(lang, one.message))._asdict()
+
+
 def _rows(text: str) -> Any:
     found = as_rows(text)
     return None if found is None else msgspec.to_builtins(found)
@@ -84,7 +91,7 @@ async def rule_check(request: AnyRequest) -> Response[bytes]:
     text = who.form.get("text", 4 * limits.EXPRESSION_LENGTH_MAX)
     env = await reading(request, lambda c: environment_of(publisher, c))
     problems = await asyncio.to_thread(problems_of, text, env)
-    said = {"problems": [one._asdict() for one in problems], "rows": _rows(text)}
+    said = {"problems": [_in(language(request), one) for one in problems], "rows": _rows(text)}
     return Response(msgspec.json.encode(said), media_type="application/json", headers={"Cache-Control": "no-store"})
 
 

@@ -14,6 +14,8 @@ from typing import Any, Final, Literal
 
 from lianfang.kernel.errors import EvidenceError
 
+ERRORS: Final = "errors.toml"
+"""Beside the catalogue and of another shape: sentences that are raised (`sentences`)."""
 Lang = Literal["zh", "en"]
 LANGS: Final[tuple[Lang, ...]] = ("zh", "en")
 Say = Callable[..., str]
@@ -25,7 +27,7 @@ def catalogue() -> Mapping[str, Mapping[Lang, str]]:
     """Every key with both its texts. Raises `EvidenceError` for a key that lacks one, or stands twice."""
     found: dict[str, Mapping[Lang, str]] = {}
     for file in sorted(files("lianfang.console").joinpath("words").iterdir(), key=lambda f: f.name):
-        if file.name.endswith(".toml"):
+        if file.name.endswith(".toml") and file.name != ERRORS:
             for key, texts in _flat(tomllib.loads(file.read_text("utf-8")), ""):
                 if set(texts) != set(LANGS) or key in found:
                     raise EvidenceError(f"words/{file.name}: {key} needs zh and en, once")
