@@ -25,6 +25,7 @@ from lianfang.app.commands import (
     keys,
     lake,
     lists,
+    log,
     models,
     packs,
     people,
@@ -74,6 +75,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         drafts.withdraw,
     ),
     "journal": (journal.verify, journal.export, journal.show),
+    "log": (log.verify, log.prove, log.check_proof),
     "lake": (lake.build, lake.compact, lake.retain, lake.status),
     "report": (report.watch, report.review),
     "bench": (
@@ -86,6 +88,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         bench.backtest,
         bench.console,
         bench.alliance,
+        bench.log,
     ),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
@@ -134,6 +137,7 @@ def build() -> App:
             app, "draft", "Changes of rules or of the model: drafted, approved by another, brought live in stages."
         ),
         "journal": _group(app, "journal", "Read a decision journal."),
+        "log": _group(app, "log", "Verifiable logs: check one whole, prove an entry, check a proof."),
         "lake": _group(app, "lake", "The journal as Parquet by day: build it, compact it, let old days go."),
         "report": _group(app, "report", "The node's own reports, as the desk writes them by itself."),
         "bench": _group(app, "bench", "Measure."),

@@ -166,3 +166,19 @@ def alliance(*, json: JsonFile = None, quick: bool = False, only: tuple[str, ...
 
     bench_alliance(json, quick=quick, only=only)
     return 0
+
+
+def log(*, json: JsonFile = None, quick: bool = False) -> int:
+    """Measure the verifiable log: appends that each wait for the disk, alone and in batches. Half a minute.
+
+    Parameters
+    ----------
+    json
+        Also write the figures as JSON to this file.
+    quick
+        A small run, for trying the command; not for quoting.
+    """
+    from lianfang.app.bench.tlog import bench_log
+
+    bench_log(json, 0.5 if quick else 10)
+    return 0

@@ -93,18 +93,16 @@ def pack_bundle(entries: Sequence[bytes]) -> bytes:
     """1 to 256 entries, each behind its length (uint16, big-endian). Raises `TooLargeError`."""
     if len(entries) > TILE_WIDTH:
         raise TooLargeError(f"a bundle holds {TILE_WIDTH} entries, not {len(entries)}")
-    parts: list[bytes] = []
-    for entry in entries:
-        check_entry(entry)
-        parts += (len(entry).to_bytes(2, "big"), entry)
-    return b"".join(parts)
+    check_entries(entries)
+    return b"".join([part for entry in entries for part in (len(entry).to_bytes(2, "big"), entry)])
 
 
-def check_entry(entry: bytes) -> None:
+def check_entries(entries: Sequence[bytes]) -> None:
     """Raises `TooLargeError` for an entry that no bundle can hold."""
-    if len(entry) > ENTRY_BYTES_MAX:
+    longest = max(map(len, entries), default=0)
+    if longest > ENTRY_BYTES_MAX:
         raise TooLargeError(
-            f"an entry of a log has at most {ENTRY_BYTES_MAX:,} bytes, and this has {len(entry):,}: "
+            f"an entry of a log has at most {ENTRY_BYTES_MAX:,} bytes, and this has {longest:,}: "
             "log its hash, and keep the rest beside the log"
         )
 

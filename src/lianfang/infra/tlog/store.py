@@ -23,7 +23,7 @@ from lianfang.engines.tlog import (
     SignedCheckpoint,
     SignerKey,
     Tile,
-    check_entry,
+    check_entries,
     leaf_hashes,
     open_checkpoint,
     pack_bundle,
@@ -167,10 +167,8 @@ class LogStore:
         """
         if not entries:
             raise InputError("there is nothing to append")
-        size = 0
-        for entry in entries:
-            check_entry(entry)
-            size += len(entry)
+        check_entries(entries)
+        size = sum(map(len, entries))
         with self._state:
             if self.failure is not None:
                 raise again(self.failure)

@@ -66,10 +66,7 @@ class _Scan(NamedTuple):
 
 def pack_frame(seed: int, first: int, entries: Sequence[bytes]) -> bytes:
     """A batch as it is written; `seed` is that of its segment. Every entry was checked against the limit."""
-    parts: list[bytes] = []
-    for entry in entries:
-        parts += (len(entry).to_bytes(2, "big"), entry)
-    body = b"".join(parts)
+    body = b"".join([part for entry in entries for part in (len(entry).to_bytes(2, "big"), entry)])
     head = _FRAME.pack(_FRAME_MAGIC, len(entries), first, len(body))
     return b"".join((head, _CRC.pack(crc32(body, crc32(head, seed))), body))
 
@@ -248,6 +245,9 @@ def _sound_later(data: bytes, seed: int, at: int, expected: int) -> bool:
 
 def batches(entries: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     """Runs of entries that fit in a frame."""
+    if entries and sum(map(len, entries)) + 2 * len(entries) <= BATCH_BYTES_MAX:
+        yield entries
+        return
     begin, size = 0, 0
     for at, entry in enumerate(entries):
         size += len(entry) + 2
