@@ -387,6 +387,11 @@ class HotPath:
         _journeys(joined, ends, self._context, seqs, at, masks, numbers, before, flags, groups, out)
         return Steps(before, flags, groups, out)
 
+    def reclaim(self) -> None:
+        """`FeatureState.reclaim`: for histories in the order of time, between two calls of `step_many`."""
+        if self.state.reclaim():
+            self._wire()
+
     def take(self, steps: Steps, i: int) -> None:
         """Make item `i` of `step_many` the payment last stepped, as far as judging it needs."""
         flags = steps.flags[i]
