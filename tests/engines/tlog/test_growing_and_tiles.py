@@ -31,7 +31,7 @@ MANY = entries_of(1_400)
 HASHES = leaf_hashes(MANY)
 
 
-@settings(max_examples=30)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(0, 520), max_size=8))
 def test_any_split_of_the_appends_gives_the_naive_roots_and_the_same_tiles(parts: list[int]) -> None:
     tiles: dict[Tile, bytes] = {}
@@ -46,7 +46,7 @@ def test_any_split_of_the_appends_gives_the_naive_roots_and_the_same_tiles(parts
     assert set(tiles) == set(tiles_of(at, entries=False))
 
 
-@settings(max_examples=30)
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 1_400), st.integers(0, 1_400))
 def test_a_tree_goes_on_from_its_open_tiles(first: int, more: int) -> None:
     before, tiles = tiles_of_entries(MANY[:first])
@@ -85,6 +85,7 @@ def test_an_empty_tree_has_the_empty_root_and_no_tiles() -> None:
     assert root_at(TileReader(0, dict[Tile, bytes]().__getitem__), 0) == EMPTY_ROOT
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1_400), st.integers(0, 1_400))
 def test_new_tiles_are_those_that_the_old_tree_lacked(a: int, b: int) -> None:
     old, new = sorted((a, b))
@@ -105,6 +106,7 @@ def test_paths_are_as_specified(tile: Tile, path: str) -> None:
     assert parse_tile_path(path) == tile
 
 
+@settings(deadline=None)
 @given(st.integers(-1, 63), st.integers(0, 1 << 55), st.integers(1, 256))
 def test_a_path_leads_back_to_its_tile(level: int, index: int, width: int) -> None:
     tile = Tile(level, index, width)
@@ -124,6 +126,7 @@ def test_any_other_spelling_is_no_path(path: str) -> None:
         parse_tile_path(path)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="tile/entris0123456789xp.", max_size=40))
 def test_what_is_read_as_a_path_is_written_the_same(path: str) -> None:
     try:
@@ -133,11 +136,13 @@ def test_what_is_read_as_a_path_is_written_the_same(path: str) -> None:
     assert tile.path == path
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=70), max_size=256))
 def test_a_bundle_gives_its_entries_back(entries: list[bytes]) -> None:
     assert read_bundle(pack_bundle(entries), len(entries)) == entries
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 8))
 def test_hostile_bundles_are_refused_or_are_what_they_say(data: bytes, count: int) -> None:
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lianfang.engines.tlog import (
@@ -69,6 +69,7 @@ def test_the_example_of_the_go_reference_verifies() -> None:
     assert (note.text, str(key)) == (PETERNEUMANN_TEXT, PETERNEUMANN_KEY)
 
 
+@settings(deadline=None)
 @given(NAMES, st.sampled_from([ED25519, COSIGNATURE]), SEEDS)
 def test_keys_are_read_as_they_were_written(name: str, kind: int, seed: bytes) -> None:
     signer = SignerKey(name, kind, seed)
@@ -97,6 +98,7 @@ def test_a_private_key_is_never_quoted() -> None:
         assert secret.split("+", 4)[4][:20] not in str(why.value)
 
 
+@settings(deadline=None)
 @given(
     st.lists(LINES, min_size=1, max_size=4),
     st.lists(st.tuples(NAMES, st.integers(0, 2**32 - 1), st.binary(min_size=1, max_size=80)), min_size=1, max_size=4),
@@ -106,6 +108,7 @@ def test_a_note_is_read_as_it_was_written(lines: list[str], signatures: list[tup
     assert parse_note(bytes(note)) == note
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(alphabet="ab\n\u2014 A=+/\x1f", max_size=60).map(str.encode))
 def test_hostile_bytes_are_no_note_or_the_one_they_spell(data: bytes) -> None:
     try:
@@ -115,6 +118,7 @@ def test_hostile_bytes_are_no_note_or_the_one_they_spell(data: bytes) -> None:
     assert bytes(note) == data
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(PETERNEUMANN_NOTE.encode()) - 1), st.integers(1, 255))
 def test_a_changed_byte_of_a_note_is_refused(at: int, change: int) -> None:
     data = bytearray(PETERNEUMANN_NOTE.encode())
@@ -172,6 +176,7 @@ def test_one_key_that_signed_twice_counts_once() -> None:
     assert len(verify_note(Note(note.text, note.signatures * 2), [LOG.verifier])) == 1
 
 
+@settings(deadline=None)
 @given(CHECKPOINTS)
 def test_a_checkpoint_is_read_as_it_was_written(checkpoint: Checkpoint) -> None:
     assert parse_checkpoint(str(checkpoint)) == checkpoint
@@ -179,6 +184,7 @@ def test_a_checkpoint_is_read_as_it_was_written(checkpoint: Checkpoint) -> None:
     assert signed_by.checkpoint == checkpoint
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80) | st.from_regex(r"\A[ab]{0,2}\n[0-9]{0,2}\n[A-Za-z0-9+/=]{40,46}\n([ab]\n)?\Z"))
 def test_hostile_text_is_no_checkpoint_or_the_one_it_spells(text: str) -> None:
     try:
@@ -230,6 +236,7 @@ def test_a_cosignature_verifies_with_its_time() -> None:
     assert [(one.key.name, one.at_s) for one in found] == [(f"w{n}.example.org", 1_000 + n) for n in range(3)]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4), st.integers(1, 4))
 def test_a_quorum_counts_distinct_witnesses(count: int, quorum: int) -> None:
     note = cosigned(count)
@@ -302,6 +309,7 @@ def proof_of(index: int, size: int, extra: bytes | None = None) -> LoggedProof:
     return LoggedProof(index, hashes, with_cosignatures(note, [cosign(note.text, WITNESSES[0], 5)]), extra)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.data(), st.none() | st.binary(max_size=20))
 def test_a_proof_file_is_read_as_it_was_written_and_proves_its_entry(
     size: int, data: st.DataObject, extra: bytes | None
@@ -319,6 +327,7 @@ def test_a_proof_file_is_read_as_it_was_written_and_proves_its_entry(
         verify_proof_file(read, leaf, LOG.verifier, ORIGIN, WITNESS_KEYS, 2)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_changed_byte_of_a_proof_file_is_refused(data: st.DataObject) -> None:
     whole = bytearray(bytes(proof_of(7, 21)))

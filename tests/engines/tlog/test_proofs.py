@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lianfang.engines.tlog import (
@@ -70,6 +70,7 @@ def test_consistency_as_the_vectors_want_it(case: dict[str, Any]) -> None:
         verify_consistency(*claim)
 
 
+@settings(deadline=None)
 @given(SIZES, st.data())
 def test_an_inclusion_proof_is_the_naive_path_and_verifies(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
@@ -78,6 +79,7 @@ def test_an_inclusion_proof_is_the_naive_path_and_verifies(size: int, data: st.D
     verify_inclusion(leaf_hash(ENTRIES[index]), index, size, proof, naive.mth(ENTRIES[:size]))
 
 
+@settings(deadline=None)
 @given(SIZES, st.data())
 def test_a_consistency_proof_is_the_naive_one_and_verifies(new: int, data: st.DataObject) -> None:
     old = data.draw(st.integers(1, new))
@@ -86,6 +88,7 @@ def test_a_consistency_proof_is_the_naive_one_and_verifies(new: int, data: st.Da
     verify_consistency(old, new, naive.mth(ENTRIES[:old]), naive.mth(ENTRIES[:new]), proof)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_larger_tree_proves_what_a_smaller_one_held(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 1_100))
@@ -100,6 +103,7 @@ def flipped(value: bytes, bit: int) -> bytes:
     return value[: at // 8] + bytes((value[at // 8] ^ 1 << at % 8,)) + value[at // 8 + 1 :]
 
 
+@settings(deadline=None)
 @given(SIZES, st.integers(0, 1 << 30), st.data())
 def test_any_flipped_bit_of_an_inclusion_is_refused(size: int, bit: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
@@ -110,6 +114,7 @@ def test_any_flipped_bit_of_an_inclusion_is_refused(size: int, bit: int, data: s
         verify_inclusion(parts[0], index, size, parts[2:], parts[1])
 
 
+@settings(deadline=None)
 @given(st.integers(2, 300), st.integers(0, 1 << 30), st.data())
 def test_any_flipped_bit_of_a_consistency_is_refused(new: int, bit: int, data: st.DataObject) -> None:
     old = data.draw(st.integers(1, new))
@@ -120,6 +125,7 @@ def test_any_flipped_bit_of_a_consistency_is_refused(new: int, bit: int, data: s
         verify_consistency(old, new, parts[0], parts[1], parts[2:])
 
 
+@settings(deadline=None)
 @given(SIZES, st.data())
 def test_a_longer_or_shorter_proof_is_refused(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
@@ -152,6 +158,7 @@ def test_a_hash_of_another_length_is_refused() -> None:
         verify_inclusion(EMPTY_ROOT, 0, 2, [b"short"], EMPTY_ROOT)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=40))
 def test_the_root_of_leaves_is_the_naive_one(entries: list[bytes]) -> None:
     assert root_of([leaf_hash(one) for one in entries]) == naive.mth(entries)

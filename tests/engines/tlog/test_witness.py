@@ -151,7 +151,7 @@ def test_a_log_key_is_no_witness_key() -> None:
         Witness(LOG, {}, Kept())
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 60), st.integers(0, 60)), max_size=12))
 def test_whatever_is_asked_all_that_is_signed_is_one_history(asked: list[tuple[bool, int, int]]) -> None:
     witness, _ = make()
@@ -165,18 +165,21 @@ def test_whatever_is_asked_all_that_is_signed_is_one_history(asked: list[tuple[b
     assert len({ours for size, ours in signed_trees if size > 20}) <= 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1 << 62), st.lists(st.binary(min_size=32, max_size=32), max_size=63))
 def test_a_request_is_read_as_it_was_written(old: int, proof: list[bytes]) -> None:
     request = Request(old, tuple(proof), signed(OURS[:3]))
     assert parse_request(bytes(request)) == request
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120) | st.text(alphabet="old 0123\n\u2014A=", max_size=60).map(str.encode))
 def test_hostile_requests_are_bad_requests(data: bytes) -> None:
     witness, _ = make()
     assert witness.add_checkpoint(data, 1).status == 400
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_changed_byte_of_a_request_is_never_signed_as_another_tree(data: st.DataObject) -> None:
     witness, kept = make()

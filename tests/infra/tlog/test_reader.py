@@ -42,7 +42,7 @@ def test_a_sound_log_is_counted(folder: Path) -> None:
     assert seen[-1] == (600, 600)
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_any_changed_byte_of_any_file_is_found(folder: Path, data: st.DataObject) -> None:
     names = [
@@ -122,6 +122,7 @@ def test_a_follower_takes_only_what_the_log_signed(folder: Path) -> None:
     assert (follower.size, follower.root()) == (600, newest.root)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100) | st.integers(0, (1 << 64) - 1).map(lambda n: n.to_bytes(8, "big") + b"x" * 32))
 def test_hostile_states_of_a_follower_are_refused_or_kept(data: bytes) -> None:
     try:

@@ -122,7 +122,7 @@ def test_a_torn_tail_is_cut_kept_and_said(tmp_path: Path) -> None:
     check_whole(tmp_path, [b"first", b"second", b"next"])
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_a_write_ahead_log_cut_anywhere_gives_whole_batches(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -143,7 +143,7 @@ def test_a_write_ahead_log_cut_anywhere_gives_whole_batches(
     store.close()
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_a_flipped_byte_of_the_write_ahead_log_loses_only_the_last_batch_or_is_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
