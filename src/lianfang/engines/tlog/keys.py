@@ -24,7 +24,6 @@ KEY_BYTES: Final = 32
 KEY_NAME_MAX: Final = 255
 _PRIVATE: Final = "PRIVATE+KEY+"
 _KEY_ID: Final = re.compile(r"[0-9a-f]{8}", re.ASCII)
-_SHAPE: Final = "name+8 hexadecimal digits+base64"
 
 
 def is_key_name(name: str) -> bool:
@@ -114,7 +113,7 @@ class SignerKey:
 def parse_signer(text: str) -> SignerKey:
     """A private key's text. Raises `InputError`, which never quotes it."""
     if not text.startswith(_PRIVATE):
-        raise InputError(f"a private key is written {_PRIVATE}{_SHAPE}")
+        raise InputError("the text of a private key begins with PRIVATE+KEY+")
     name, kind, seed, said = _read(text.removeprefix(_PRIVATE), "a private key")
     signer = SignerKey(name, kind, seed)
     if signer.verifier.id != said:
@@ -126,11 +125,11 @@ def _read(text: str, what: str) -> tuple[str, int, bytes, int]:
     """Name, kind, 32 bytes and stated id."""
     parts = text.split("+", 2)
     if len(parts) != 3 or not is_key_name(parts[0]) or _KEY_ID.fullmatch(parts[1]) is None:
-        raise InputError(f"{what} is written {_SHAPE}")
+        raise InputError(f"{what} is written name+8 hexadecimal digits+base64")
     try:
         data = read_base64(parts[2], "its last part")
-    except EvidenceError as why:
-        raise InputError(f"{what} of {parts[0]} does not end in base64; copy it again") from why
+    except EvidenceError:
+        raise InputError(f"{what} of {parts[0]} does not end in base64; copy it again") from None  # the cause quotes it
     if len(data) != 1 + KEY_BYTES or data[0] not in (ED25519, COSIGNATURE):
         raise InputError(f"{what} of {parts[0]} is neither Ed25519 (0x01) nor an Ed25519 cosignature key (0x04)")
     return parts[0], data[0], data[1:], int(parts[1], 16)

@@ -41,7 +41,7 @@ def range_root(reader: HashReader, begin: int, end: int) -> bytes:
 def prove_inclusion(reader: HashReader, index: int, size: int) -> list[bytes]:
     """PATH(index, D[size]) of RFC 6962 section 2.1.1, from the leaf's sibling up. Raises `InputError`: no such leaf."""
     if not 0 <= index < size <= SIZE_MAX:
-        raise InputError(f"a tree of {size} entries has no entry {index}; the first is 0, the last {size - 1}")
+        raise InputError(f"a tree of {size} entries has no entry {index}; they are counted from 0")
     begin, end = 0, size
     beside = []
     while end - begin > 1:
@@ -89,7 +89,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     inner, border = _shape(index, size)
     if len(proof) != inner + border:
         raise EvidenceError(
-            f"inclusion: entry {index} of {size} takes a proof of {inner + border} hashes, not {len(proof)}"
+            f"inclusion: a proof for entry {index} of {size} has another length than {len(proof)} hashes"
         )
     found = leaf
     for height, beside in enumerate(proof):
@@ -116,8 +116,7 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pro
     # The old tree is perfect: its root is the first hash, and the verifier has it already.
     start, rest = (old_root, proof) if old == 1 << shift else (proof[:1], proof[1:])
     if not start or len(rest) != inner + border:
-        expected = inner + border + (old != 1 << shift)
-        raise EvidenceError(f"consistency: {old} to {new} takes a proof of {expected} hashes, not {len(proof)}")
+        raise EvidenceError(f"consistency: a proof from {old} to {new} has another length than {len(proof)} hashes")
     first = start if isinstance(start, bytes) else start[0]
     _check_walk((old - 1) >> shift, inner, first, rest, (old, new, old_root, new_root))
 

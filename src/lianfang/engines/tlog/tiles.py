@@ -75,7 +75,7 @@ def tile_of(level: int, index: int, size: int) -> Tile:
 def tiles_of(size: int, *, beyond: int = 0, entries: bool = True) -> Iterator[Tile]:
     """The tiles of a tree of `size` leaves that one of `beyond` has not: entry bundles first, then from the leaves up."""
     if not 0 <= beyond <= size <= SIZE_MAX:
-        raise InputError(f"no tree of {size} entries grew out of one of {beyond}")
+        raise InputError(f"no tree of {size} entries grew out of one of {beyond}; give the smaller size first")
     for level in range(ENTRIES if entries else 0, TILE_HEIGHT):
         had, has = beyond >> TILE_HEIGHT * max(level, 0), size >> TILE_HEIGHT * max(level, 0)
         if had < has:

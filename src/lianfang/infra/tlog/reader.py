@@ -146,8 +146,11 @@ def _compare(reader: LogReader, tile: Tile, data: bytes) -> None:
         raise EvidenceError(f"{reader.folder / tile.path} ends too early; restore it from a copy")
     ours, theirs = split_tile(tile, data), split_tile(tile, stored)
     at = tile.index * TILE_WIDTH + next(n for n in range(tile.width) if ours[n] != theirs[n])
-    what = f"entry {at}" if tile.level == 0 else f"the subtree {at} of level {tile.level}"
     raise EvidenceError(
-        f"{reader.folder / tile.path} says another hash of {what} than the entries give: one of them was changed; "
-        "compare both with a member's copy"
+        f"{reader.folder / tile.path} says another hash of {_name(tile.level, at)} than the entries give: one of them was "
+        "changed; compare both with a member's copy"
     )
+
+
+def _name(level: int, at: int) -> str:
+    return f"entry {at}" if level == 0 else f"subtree {at} of level {level}"

@@ -162,8 +162,8 @@ class Wal:
                 fresh = size + len(found) - index
                 if fresh < 0:
                     raise EvidenceError(
-                        f"the log in {self._folder.parent} has lost entries {size + len(found)} to {index - 1}: they are "
-                        "neither in its tiles nor in its write-ahead log; do not write to it, restore it from its copies"
+                        f"the log in {self._folder.parent} has lost {-fresh} entries before {index}: they are neither in its "
+                        "tiles nor in its write-ahead log; do not write to it, restore it from its copies"
                     )
                 found += entries[fresh:]
             if limit is None and scan.end < scan.size:
@@ -189,7 +189,7 @@ class Wal:
         lost = expected < limit and size < limit if limit is not None else _sound_later(data, seed, at, expected)
         if lost:
             raise EvidenceError(
-                f"{path} is damaged at byte {at}: entries from {expected} on were acknowledged and cannot be read; "
+                f"{path} is damaged at byte {at}: acknowledged entries cannot be read from there on; "
                 "restore the log from its copies"
             )
         return _Scan(frames, at, len(data))
