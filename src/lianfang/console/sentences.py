@@ -22,6 +22,8 @@ TEXT_MAX: Final = 4_000
 """A longer text is shown as it is: no sentence of ours is so long."""
 DEPTH_MAX: Final = 4
 """Sentences within sentences, so deep."""
+PARTS_MAX: Final = 16
+"""Sentences in a row with `; ` between them, so many."""
 SAID: Final = "said"
 """The mark of a value that is itself a sentence."""
 WORDS: Final = "word"
@@ -130,8 +132,24 @@ def told(text: str, depth: int = 0) -> Told:
         inner = told(what, depth)
         if inner.took:
             return Told(f"{inner.text}（位置 `{where[:-1]}`）", inner.took, inner.unknown)
+    if (row := _row(text, depth)) is not None:
+        return row
     found = _index(depth > 0).find(text)
     return _placed(text, depth) if found is None else _filled(*found, depth)
+
+
+def _row(text: str, depth: int) -> Told | None:
+    """Several sentences, `; ` between them; None unless every one of them is known to the last word."""
+    parts = text.split("; ", PARTS_MAX)
+    if not 1 < len(parts) <= PARTS_MAX:
+        return None
+    found = []
+    for one in parts:
+        entry = _index(True).find(one)
+        if entry is None or (said := _filled(*entry, depth + 1)).unknown:
+            return None
+        found.append(said)
+    return Told("；".join(one.text for one in found), tuple(chain(*(one.took for one in found))), ())
 
 
 def _placed(text: str, depth: int) -> Told:
