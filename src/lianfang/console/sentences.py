@@ -11,6 +11,7 @@ import string
 import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from heapq import merge
 from importlib.resources import files
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -91,15 +92,18 @@ class _Index:
     """Sentences by their first characters, those that say most first."""
 
     def __init__(self, known: tuple[Sentence, ...]) -> None:
-        self._begun: dict[str, list[Sentence]] = {}
-        for one in known:
+        begun: dict[str, list[Sentence]] = {}
+        for one in sorted(known, key=lambda one: -one.weight):
             key = one.literals[0][:_KEY]
-            self._begun.setdefault(key if len(key) == _KEY or len(one.literals) == 1 else "", []).append(one)
+            begun.setdefault(key if len(key) == _KEY or len(one.literals) == 1 else "", []).append(one)
+        self._any = tuple(begun.get("", ()))
+        self._near = {
+            key: tuple(merge(some, self._any, key=lambda one: -one.weight)) for key, some in begun.items() if key
+        }
 
     def find(self, text: str) -> tuple[Sentence, dict[str, str]] | None:
         """The sentence that a text is, and its values."""
-        near = [*self._begun.get(text[:_KEY], ()), *self._begun.get("", ())]
-        for one in sorted(near, key=lambda one: -one.weight):
+        for one in self._near.get(text[:_KEY], self._any):
             values = one.values(text)
             if values is not None:
                 return one, values
