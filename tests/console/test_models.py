@@ -19,8 +19,7 @@ from tests.console.test_changing import HOSTILE, confirm, decided, fill_reason
 REASON = {"Lianfang-Reason": "test"}
 
 
-@pytest.fixture
-def brought(console: Console, tmp_path: Path) -> Iterator[Model]:
+def bring(console: Console, folder: Path) -> Model:
     """A model of one field, in shadow at the node, with a card and a report that try to run scripts."""
     inputs = (Input(name="first", define="amount"), Input(name="big", define="amount / 100", zh="金额", en="amount"))
     files = {
@@ -28,14 +27,19 @@ def brought(console: Console, tmp_path: Path) -> Iterator[Model]:
         "card.md": f"# {HOSTILE}".encode(),
         "report.html": b"<h1>report</h1><script>1</script>",
     }
-    made = write_model(tmp_path / "m", manifest(name="paged", features=(), inputs=inputs), files).manifest
+    made = write_model(folder / "m", manifest(name="paged", features=(), inputs=inputs), files).manifest
     body = {
         "role": "challenger", "files": {name: raw.decode() for name, raw in files.items()},
-        "manifest": json.loads((tmp_path / "m" / "model.json").read_bytes()),
+        "manifest": json.loads((folder / "m" / "model.json").read_bytes()),
     }  # fmt: skip
     answer = console.http.put(console.told.desk + "/v1/model", json=body, headers=REASON)
     assert answer.status_code == 200, answer.text
-    yield made
+    return made
+
+
+@pytest.fixture
+def brought(console: Console, tmp_path: Path) -> Iterator[Model]:
+    yield bring(console, tmp_path)
     for role in ("model", "challenger"):
         console.http.delete(console.told.desk + f"/v1/model?role={role}", headers=REASON)
 
