@@ -85,6 +85,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         bench.accuracy,
         bench.backtest,
         bench.console,
+        bench.alliance,
     ),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
@@ -126,6 +127,7 @@ def build() -> App:
         "rules": _group(app, "rules", "Prove, check and look at rules; put them in force."),
         "lists": _group(app, "lists", "Import, export and look at lists."),
         "keys": _group(app, "keys", "API keys of the running node."),
+        "keyholder": _group(app, "keyholder", "Hold a share of the alliance's token keys; deal them."),
         "people": _group(app, "people", "People who sign in to the node's console."),
         "model": _group(app, "model", "Models: look at one, score by one, ask it why."),
         "draft": _group(

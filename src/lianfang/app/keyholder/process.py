@@ -110,21 +110,26 @@ class Holding:
         listening.listen(CONNECTIONS_MAX)
         return listening
 
+    async def hear_members(self) -> None:
+        """Ask once who is a member; what goes wrong is told and kept in `trouble`."""
+        try:
+            said = await asyncio.to_thread(self.source.ask)
+        except LianfangError as why:
+            if self.trouble.get("members") != str(why):
+                log.error("members", why=str(why))
+            self.trouble["members"] = str(why)
+            return
+        changed = take_up(self.roster, said)
+        self.gate.heard_at = ticks_s()
+        self.trouble.pop("members", None)
+        if changed:
+            log.info("members", changed=changed, active=len(self.roster.active))
+
     async def watch_members(self) -> None:
-        """Every second, who is a member: an expulsion cuts off within it."""
+        """Every second: an expulsion cuts off within it."""
         while True:
-            try:
-                said = await asyncio.to_thread(self.source.ask)
-                changed = take_up(self.roster, said)
-                self.gate.heard_at = ticks_s()
-                self.trouble.pop("members", None)
-                if changed:
-                    log.info("members", changed=changed, active=len(self.roster.active))
-            except LianfangError as why:
-                if self.trouble.get("members") != str(why):
-                    log.error("members", why=str(why))
-                self.trouble["members"] = str(why)
             await asyncio.sleep(EVERY_S)
+            await self.hear_members()
 
     async def keep_checkpoints(self, appender: Appender) -> None:
         """Every second a checkpoint over what was logged; after a fault, another try."""
@@ -157,6 +162,7 @@ def holder_app(holding: Holding) -> Litestar:
             holding.settings.threads,
         )
         app.state.held = holding.held()
+        await holding.hear_members()  # before the first request
         app.state.attention = holding.attention
         app.state.holding = holding
         tasks = [asyncio.create_task(one) for one in (holding.watch_members(), holding.keep_checkpoints(appender))]
