@@ -79,7 +79,17 @@ def serve(*, data: Data = DATA, port: int | None = None) -> int:
     return serve_it(data, settings if port is None else msgspec.structs.replace(settings, port=port))
 
 
-def add(registration: Path, /, *, role: Many, reason: str, data: Data = DATA, declared: int | None = None) -> int:
+def add(
+    registration: Path,
+    /,
+    *,
+    role: Many,
+    reason: str,
+    data: Data = DATA,
+    zh: str | None = None,
+    en: str | None = None,
+    declared: int | None = None,
+) -> int:
     """Register a member from the file that its `init` printed: id, names, keys. The reason stays at the hub.
 
     Parameters
@@ -92,14 +102,17 @@ def add(registration: Path, /, *, role: Many, reason: str, data: Data = DATA, de
         Why; kept on record.
     data
         The hub's folder.
+    zh
+        Its name in Chinese, in the place of the registration's.
+    en
+        Its name in English, in the place of the registration's.
     declared
         How many subjects of its own it declares; sets what it may ask and send.
     """
     from lianfang.app.hub.client import registration_of
 
-    body = {**registration_of(registration), "roles": role}
-    if declared is not None:
-        body["declared"] = declared
+    told = {"roles": role, "zh": zh, "en": en, "declared": declared}
+    body = {**registration_of(registration), **{k: v for k, v in told.items() if v is not None}}
     place = _client(data).act("/v1/operator/members", body, reason)
     print(f"{body['id']} is a member: entry {place} of the log")
     return 0
@@ -160,7 +173,14 @@ def list_(*, data: Data = DATA, json: JsonFile = None) -> int:
 
     found = _client(data).get("/v1/operator/members")
     rows = [
-        (m["id"], f"{m['zh']} {m['en']}", " ".join(m["roles"]), m["state"], m.get("declared", 0), m["local"]["witness_url"])
+        (
+            m["id"],
+            f"{m['zh']} {m['en']}",
+            " ".join(m["roles"]),
+            m["state"],
+            m.get("declared", 0),
+            m["local"]["witness_url"],
+        )
         for m in found
     ]
     if str(json) != "-":
@@ -169,7 +189,9 @@ def list_(*, data: Data = DATA, json: JsonFile = None) -> int:
     return 0
 
 
-def veto(lookup: str, /, *, kind: str, epoch: str, why: str, reason: str, purpose: str = "anti_fraud", data: Data = DATA) -> int:
+def veto(
+    lookup: str, /, *, kind: str, epoch: str, why: str, reason: str, purpose: str = "anti_fraud", data: Data = DATA
+) -> int:
     """A subject that must never be tagged, by its lookup.
 
     Parameters
@@ -280,7 +302,8 @@ def alarms(*, data: Data = DATA, json: JsonFile = None) -> int:
     found = _client(data).get("/v1/operator/alarms")
     if str(json) != "-":
         rows = [
-            (f"{moment(a['at']):%Y-%m-%d %H:%M:%S}", "over" if a.get("ended_at") else "lasts", a["zh"], a["en"]) for a in found
+            (f"{moment(a['at']):%Y-%m-%d %H:%M:%S}", "over" if a.get("ended_at") else "lasts", a["zh"], a["en"])
+            for a in found
         ]
         table("alarms", ("time (UTC)", "", "", ""), rows)
     write_json(json, found)

@@ -49,11 +49,13 @@ class OperatorClient:
         return self._ask("GET", path, {}, b"")
 
     def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Any:
-        sent = {name: value.encode("latin-1") for name, value in headers.items()}
+        sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         try:
             answer = self._http.request(method, quote(path), headers=sent, content=body)
         except httpx.HTTPError as why:
-            raise DependencyError(f"the hub does not answer: {type(why).__name__}; is it running?", "not-running") from why
+            raise DependencyError(
+                f"the hub does not answer: {type(why).__name__}; is it running?", "not-running"
+            ) from why
         said = msgspec.json.decode(answer.content) if answer.content else {}
         if answer.status_code < 400:
             return said

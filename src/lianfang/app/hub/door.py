@@ -17,8 +17,8 @@ from lianfang.engines.tlog import parse_tile_path
 from lianfang.infra.asgi import NotFoundError
 from lianfang.infra.http.messages import problem_body, problem_headers, status_of
 from lianfang.kernel.errors import AccessError, InputError, LianfangError, TooLargeError
-from lianfang.services.hub.access import REFERENCE_HEADER, Accesses
 from lianfang.services.hub.accepting import BATCH_MAX
+from lianfang.services.hub.access import REFERENCE_HEADER, Accesses
 from lianfang.services.hub.feed import FOLLOWERS_MAX, FOLLOWERS_OF_ONE_MAX, HEARTBEAT, Follower, entry_events
 from lianfang.services.hub.hub import Hub
 from lianfang.wire import Entry, MemberEntry, Reader
@@ -34,7 +34,11 @@ CUT_AFTER_S: Final = 0.2
 """A follower that is closed is told why; one that does not take even that is cut."""
 _AUTHORIZATION: Final = b"authorization"
 _JSON: Final = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-_STREAM: Final = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
+_STREAM: Final = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
 _read_one: Final[Reader[Entry]] = Reader(Entry)  # type: ignore[arg-type]
 _read_many: Final = Reader(list[Entry])
 
@@ -208,7 +212,9 @@ def read_entries(raw: bytes) -> list[Entry]:
     if raw[:1] == b"[" or raw.lstrip()[:1] == b"[":
         found = _read_many(raw)
         if len(found) > BATCH_MAX:
-            raise TooLargeError(f"a request has at most {BATCH_MAX} entries, and this has {len(found)}: send several", "$")
+            raise TooLargeError(
+                f"a request has at most {BATCH_MAX} entries, and this has {len(found)}: send several", "$"
+            )
         return found
     return [_read_one(raw)]
 

@@ -119,4 +119,6 @@ class Folder:
         try:
             return path.read_text("ascii")
         except (OSError, UnicodeDecodeError) as why:
-            raise InputError(f"{path} cannot be read: make a hub with `lianfang hub init`, or restore its keys") from why
+            raise InputError(
+                f"{path} cannot be read: make a hub with `lianfang hub init`, or restore its keys"
+            ) from why

@@ -43,7 +43,7 @@ from lianfang.kernel.errors import AccessError, DependencyError, LianfangError
 from lianfang.kernel.instant import Instant
 from lianfang.services.hub import Accesses, Hub, Judge, Operator, Panel, Terms, WitnessAt, store
 from lianfang.services.hub.routes import ROUTES
-from lianfang.services.hub.witnessing import Reply
+from lianfang.services.hub.witnessing import TIMEOUT_S, Reply
 from lianfang.services.identity import KeyRing
 from lianfang.services.identity import store as identity_store
 from lianfang.services.members import Gate
@@ -81,7 +81,7 @@ class HubProcess:
             self.folder.access_log, f"{settings.origin}.access", self.folder.signer("access")
         )
         log.info("access log", size=self.access_log.size, pending=found.pending, cut=found.torn is not None)
-        self.http = httpx.AsyncClient(timeout=None, trust_env=False)
+        self.http = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False)
         self.hub = self._hub()
         self.accesses = Accesses(self.database, self.wall, secrets.token_bytes)
         self.ring = KeyRing((), self.wall, ticks_s)
@@ -98,7 +98,15 @@ class HubProcess:
         panel = Panel((), self.settings.quorum, self._post, _Prover(self.log))
         note = read_if_there(self.folder.checkpoint) or b""
         hub = Hub(
-            Judge(known, terms), gate, self.log, self.log.reader.hashes, self.database, panel, self._keep_note, self.wall, note
+            Judge(known, terms),
+            gate,
+            self.log,
+            self.log.reader.hashes,
+            self.database,
+            panel,
+            self._keep_note,
+            self.wall,
+            note,
         )
         with self.database.reading() as connection:
             hub.alarmed = {(one.code, one.about): one.en for one in store.alarms(connection, lasting=True)}
@@ -140,7 +148,8 @@ class HubProcess:
         """Raises `AccessError` unless the connection showed a certificate of this member, where that is asked for."""
         if self.settings.tls_client_ca and scope.get(CERTIFICATE, "") not in self.certificates.get(member, ()):
             raise AccessError(
-                f"{member} must show a TLS certificate that is registered for it: ask the hub's operator", "wrong-certificate"
+                f"{member} must show a TLS certificate that is registered for it: ask the hub's operator",
+                "wrong-certificate",
             )
 
     def attention(self) -> dict[str, str]:
@@ -220,7 +229,9 @@ class HubProcess:
             GaugeMetricFamily("lianfang_hub_living_tags", "Tags that have not ended", len(self.hub.known)),
             GaugeMetricFamily("lianfang_hub_followers", "Open feeds", len(self.hub.feed)),
             CounterMetricFamily("lianfang_hub_followers_dropped", "Feeds dropped as too slow", self.hub.feed.dropped),
-            GaugeMetricFamily("lianfang_hub_pending", "1 while the newest checkpoint lacks its quorum", bool(self.hub.pending)),
+            GaugeMetricFamily(
+                "lianfang_hub_pending", "1 while the newest checkpoint lacks its quorum", bool(self.hub.pending)
+            ),
             GaugeMetricFamily("lianfang_hub_alarms", "Alarms that last", len(self.hub.alarmed)),
         ]
 
@@ -318,4 +329,3 @@ async def _serve(server: uvicorn.Server, listening: socket.socket, process: HubP
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     await server.serve(sockets=[listening])
-

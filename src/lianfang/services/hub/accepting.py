@@ -50,7 +50,7 @@ class Terms(NamedTuple):
 class Judge:
     """Judges entries of one sender against what is known."""
 
-    def __init__(self, known: Known, terms: Terms = Terms()) -> None:
+    def __init__(self, known: Known, terms: Terms) -> None:
         self.known = known
         self.terms = terms
 
@@ -70,12 +70,9 @@ class Judge:
             for at, entry in enumerate(entries):
                 where = f"$[{at}]" if len(entries) > 1 else "$"
                 self._judge(entry, sender, now, where)
-                data = write(entry)
-                if len(data) > ENTRY_BYTES_MAX:
-                    raise TooLargeError(f"an entry has at most {ENTRY_BYTES_MAX:,} bytes, and this has {len(data):,}", where)
+                written.append(_written(entry, where))
                 self.known.take(entry, now)
                 taken.append(entry)
-                written.append(data)
         except BaseException:
             self.release(taken)
             raise
@@ -107,7 +104,9 @@ class Judge:
             self._operators(entry, sender, now, where)
             return
         if entry.member != sender.id:
-            raise AccessError(f"{sender.id} may not send an entry of {entry.member}: each member sends its own", "not-yours")
+            raise AccessError(
+                f"{sender.id} may not send an entry of {entry.member}: each member sends its own", "not-yours"
+            )
         _in_time(entry.at, now, where)
         match entry:
             case TagEntry():
@@ -134,7 +133,9 @@ class Judge:
         found = self.known.tag(entry.id)
         if found is not None:
             place = "is being written" if found.index is None else f"stands in the log at entry {found.index}"
-            raise StandsAlreadyError(f"the tag {entry.id} {place}: it is published, give a new one an id of its own", where)
+            raise StandsAlreadyError(
+                f"the tag {entry.id} {place}: it is published, give a new one an id of its own", where
+            )
         if entry.until <= now:
             raise RefusedError("the tag has ended already: set `until` in the future", "ended", f"{where}.until")
         if entry.until > now + TAG_LIFE_MAX_DAYS * DAY:
@@ -194,6 +195,13 @@ class Judge:
         if found.withdrawn:
             raise RefusedError(f"the tag {tag_id} is withdrawn already", "withdrawn", f"{where}.of")
         return found
+
+
+def _written(entry: Entry, where: str) -> bytes:
+    data = write(entry)
+    if len(data) > ENTRY_BYTES_MAX:
+        raise TooLargeError(f"an entry has at most {ENTRY_BYTES_MAX:,} bytes, and this has {len(data):,}", where)
+    return data
 
 
 def _in_time(at: int, now: int, where: str) -> None:

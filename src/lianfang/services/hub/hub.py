@@ -128,7 +128,11 @@ class Hub:
 
     def missing(self, within_s: int) -> list[acknowledging.Missing]:
         """Withdrawals that some active member has not acknowledged."""
-        must = [one.id for one in self.known.roster.active if one.id != OPERATOR and {"contributor", "reader"} & set(one.roles)]
+        must = [
+            one.id
+            for one in self.known.roster.active
+            if one.id != OPERATOR and {"contributor", "reader"} & set(one.roles)
+        ]
         with self.database.reading() as connection:
             sizes = store.acknowledgements(connection)
             behind = min((sizes.get(member, 0) for member in must), default=self.log.size)

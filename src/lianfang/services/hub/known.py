@@ -29,7 +29,7 @@ _WITHDRAWN: Final = 1
 class TagKnown(NamedTuple):
     """A tag of the log. `index` is None until it is durable."""
 
-    index: int | None
+    index: int | None  # type: ignore[assignment]
     member: str
     until: int
     """Microseconds, rounded up to the minute."""

@@ -176,7 +176,9 @@ class Operator:
         made = TombstoneEntry(member=OPERATOR, of=tag, reason=reason, at=now, signature=bytes(64))
         return sign_entry(made, self._key)
 
-    async def _entered(self, entry: MemberEntry, kept: store.LocalMember | None, act: str, who: str, reason: str) -> int:
+    async def _entered(
+        self, entry: MemberEntry, kept: store.LocalMember | None, act: str, who: str, reason: str
+    ) -> int:
         if not reason.strip():
             raise InputError("say why: Lianfang-Reason", "Lianfang-Reason")
         place = await self._send([entry])

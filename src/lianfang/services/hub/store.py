@@ -131,8 +131,6 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: int | None
 
 
-
-
 def prepare(database: Database) -> None:
     """Make the tables, or bring them up to date."""
     prepare_changes(database)
@@ -200,9 +198,11 @@ def load(connection: sa.Connection, now: int) -> Known:
     since = known.day * DAY
     for table in (tags_table, tombstones_table, opinions_table, appeals_table):
         today = sa.select(table.c.member, sa.func.count()).where(table.c.at >= since).group_by(table.c.member)
-        known.used.update({member: count for member, count in connection.execute(today)})
+        known.used.update({row[0]: row[1] for row in connection.execute(today)})
     opened = sa.select(appeals_table.c.of).where(appeals_table.c.state == "opened")
-    known.appealed.update(bytes(one) for one in connection.scalars(opened.where(appeals_table.c.of.in_(sa.select(_t.id)))))
+    known.appealed.update(
+        bytes(one) for one in connection.scalars(opened.where(appeals_table.c.of.in_(sa.select(_t.id))))
+    )
     known.size = position(connection)
     return known
 
@@ -210,7 +210,9 @@ def load(connection: sa.Connection, now: int) -> Known:
 def locals_(connection: sa.Connection) -> dict[str, LocalMember]:
     """What is kept of each member beside the log."""
     rows = connection.execute(sa.select(local_table))
-    return {r.id: LocalMember(id=r.id, witness_url=r.witness_url, certificates=tuple(r.certificates.split())) for r in rows}
+    return {
+        r.id: LocalMember(id=r.id, witness_url=r.witness_url, certificates=tuple(r.certificates.split())) for r in rows
+    }
 
 
 def put_local(connection: sa.Connection, one: LocalMember) -> None:
@@ -275,7 +277,7 @@ def alarms(connection: sa.Connection, *, lasting: bool = False) -> list[Alarm]:
 
 
 def stances(connection: sa.Connection, months: Sequence[tuple[str, int, int]]) -> list[tuple[Any, ...]]:
-    """For each month (name, begin, end), by contributor: name, member, tags, disputed, agreed, mistaken, overturned, appeals rejected."""
+    """For each month (name, begin, end), by contributor, what `precision.precision` counts with."""
     found: list[tuple[Any, ...]] = []
     disputed = sa.select(_o.of).where(_o.stance == "dispute")
     agreed = sa.select(_o.of).where(_o.stance == "agree")
