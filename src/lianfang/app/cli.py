@@ -20,6 +20,7 @@ from lianfang.app.commands import (
     demo,
     drafts,
     find,
+    hub,
     journal,
     keyholder,
     keys,
@@ -41,6 +42,7 @@ from lianfang.app.commands import (
     train,
     tune,
     watch,
+    witness,
 )
 from lianfang.app.commands.common import EXIT_FAILED, EXIT_INPUT
 from lianfang.kernel.errors import AccessError, InputError, LianfangError
@@ -51,6 +53,8 @@ EPILOGUE: Final = "Any command takes --debug, which shows where an error came fr
 
 COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "rules": (rules.test, rules.check, rules.show, rules.put, rules.drop, packs.packs, packs.pack, packs.parameters),
+    "hub": (hub.init, hub.serve, hub.veto, hub.appeal, hub.ceremony, hub.status, hub.alarms),
+    "witness": (witness.init, witness.add, witness.serve, witness.status),
     "lists": (lists.export, lists.show),
     "keys": (keys.issue, keys.rotate, keys.revoke),
     "keyholder": (
@@ -75,7 +79,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         drafts.withdraw,
     ),
     "journal": (journal.verify, journal.export, journal.show),
-    "log": (log.verify, log.prove, log.check_proof),
+    "log": (log.verify, log.prove, log.check_proof, log.watch),
     "lake": (lake.build, lake.compact, lake.retain, lake.status),
     "report": (report.watch, report.review),
     "bench": (
@@ -131,6 +135,8 @@ def build() -> App:
         "lists": _group(app, "lists", "Import, export and look at lists."),
         "keys": _group(app, "keys", "API keys of the running node."),
         "keyholder": _group(app, "keyholder", "Hold a share of the alliance's token keys; deal them."),
+        "hub": _group(app, "hub", "Run the alliance's hub; its members, vetoes and appeals."),
+        "witness": _group(app, "witness", "Cosign other parties' logs, each history once."),
         "people": _group(app, "people", "People who sign in to the node's console."),
         "model": _group(app, "model", "Models: look at one, score by one, ask it why."),
         "draft": _group(
@@ -147,6 +153,12 @@ def build() -> App:
             groups[name].command(command)
     groups["rules"].command(rules.list_, name="list")
     groups["rules"].command(packs.set_, name="set")
+    members = App(name="member", help="The alliance's members.", help_format="plaintext")
+    groups["hub"].command(members)
+    members.command(hub.add)
+    members.command(hub.rotate)
+    members.command(hub.expel)
+    members.command(hub.list_, name="list")
     groups["lists"].command(lists.import_, name="import")
     groups["keys"].command(keys.list_, name="list")
     groups["people"].command(people.list_, name="list")
