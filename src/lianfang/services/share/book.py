@@ -27,6 +27,7 @@ from lianfang.services.share.held_store import Match, Wanted
 from lianfang.services.share.holding import Spelled, Unfit
 from lianfang.services.share.opening import Heeding, Said, Standing, drawn, opened
 from lianfang.services.share.store import Position
+from lianfang.wire import Tag
 
 CHANGE_SUBJECTS_MAX: Final = 100_000
 """Of one change told to the decider."""
@@ -216,7 +217,7 @@ class Book:
                 raise
 
     def _open(self, connection: sa.Connection, found: Sequence[Match]) -> set[int]:
-        rows = []
+        good: list[tuple[Match, Tag]] = []
         for one in found:
             try:
                 if one.kind != one.entry.kind:
@@ -229,9 +230,9 @@ class Book:
                 store.put_position(connection, self.position)
                 self._alarm(one.place, str(why))
                 continue
-            rows.append(held_store.opened_row(one, tag))
-        held_store.put_opened(connection, rows)
-        return {int(row["subject"]) for row in rows}
+            good.append((one, tag))
+        held_store.put_opened(connection, good)
+        return {one.subject for one, _ in good}
 
     def _drawn(self, connection: sa.Connection, subjects: Collection[int]) -> dict[int, Said | None]:
         rows = held_store.opened_of(connection, subjects)

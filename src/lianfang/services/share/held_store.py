@@ -6,7 +6,7 @@ The file holds raw identifiers of customers and the keys to what is said of them
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -15,7 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from lianfang.engines.keyed import HashKey
 from lianfang.infra.sql import Database, migrate, upsert
 from lianfang.services.share.holding import Spelled, Unfit, hashes, spellings
-from lianfang.services.share.store import tag_entry, tags_table
+from lianfang.services.share.quick import ask, put
+from lianfang.services.share.store import tag_entry
 from lianfang.wire import Tag, TagEntry, write
 from lianfang.wire.listing import SubjectKind
 
@@ -202,51 +203,61 @@ def progress(connection: sa.Connection, epoch: str) -> dict[str, Progress]:
     return {source: Progress(count, done.get(source, 0)) for source, count in everybody}
 
 
+_MATCHES: Final = """
+    SELECT t.place, k.subject, s.kind, k.seal,
+           t.id, t.member, t.kind, t.purpose, t.epoch, t.until, t.at, t.lookup, t.sealed
+    FROM log_tags t JOIN held_tokens k ON k.lookup = t.lookup JOIN held_subjects s ON s.id = k.subject
+    WHERE """
+
+
 def matches_between(connection: sa.Connection, begin: int, end: int) -> list[Match]:
     """Tags at places [begin, end) whose subjects are held."""
-    return _matches(connection, (tags_table.c.place >= begin) & (tags_table.c.place < end))
+    where = "t.place >= ? AND t.place < ? ORDER BY t.place"
+    return [_match(row) for row in connection.exec_driver_sql(_MATCHES + where, (begin, end))]
 
 
 def matches_of(connection: sa.Connection, lookups: Collection[bytes]) -> list[Match]:
     """Tags with these lookups whose subjects are held."""
-    found: list[Match] = []
-    for part in _parts(list(lookups)):
-        found += _matches(connection, tags_table.c.lookup.in_(part))
-    return found
+    return [_match(row) for row in ask(connection, _MATCHES + "t.lookup IN (*) ORDER BY t.place", lookups)]
 
 
-def _matches(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[Match]:
-    query = (
-        sa.select(tags_table, _k.subject, _k.seal, _s.kind.label("held_kind"))
-        .join_from(tags_table, tokens_table, tags_table.c.lookup == _k.lookup)
-        .join(subjects_table, _s.id == _k.subject)
-        .where(where)
-        .order_by(tags_table.c.place)
-    )
-    rows = connection.execute(query)
-    return [Match(row.place, tag_entry(row), row.subject, row.held_kind, row.seal) for row in rows]
+def _match(row: Sequence[Any]) -> Match:
+    place, subject, kind, seal = row[:4]
+    return Match(place, tag_entry(row[4:]), subject, kind, seal)
 
 
-def opened_row(one: Match, tag: Tag) -> dict[str, Any]:
-    """A row of `held_opened`."""
-    return {
-        "place": one.place, "subject": one.subject, "tag": bytes.fromhex(tag.id), "lookup": one.entry.lookup,
-        "contributor": tag.contributor, "category": tag.category, "severity": tag.severity,
-        "confidence": tag.confidence, "until": one.entry.until, "raw": write(tag),
-    }  # fmt: skip
+_PUT_OPENED: Final = "INSERT OR REPLACE INTO held_opened VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-def put_opened(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def put_opened(connection: sa.Connection, tags: Iterable[tuple[Match, Tag]]) -> None:
     """Opened tags."""
-    upsert(connection, opened_table, rows, ("place",))
+    put(connection, _PUT_OPENED, (
+        (
+            one.place, one.subject, bytes.fromhex(tag.id), one.entry.lookup, tag.contributor, tag.category,
+            tag.severity, tag.confidence, one.entry.until, write(tag),
+        ) for one, tag in tags
+    ))  # fmt: skip
 
 
-def opened_of(connection: sa.Connection, subjects: Collection[int]) -> list[Any]:
-    """Opened tags of subjects, rows of `held_opened`."""
-    found: list[Any] = []
-    for part in _parts(list(subjects)):
-        found += connection.execute(sa.select(opened_table).where(_o.subject.in_(part)).order_by(_o.place)).all()
-    return found
+class OpenedRow(NamedTuple):
+    """A row of `held_opened`."""
+
+    place: int
+    subject: int
+    tag: bytes
+    lookup: bytes
+    contributor: str
+    category: str
+    severity: int
+    confidence: int
+    until: int
+    raw: bytes
+
+
+def opened_of(connection: sa.Connection, subjects: Collection[int]) -> list[OpenedRow]:
+    """Opened tags of subjects."""
+    rows = ask(connection, "SELECT * FROM held_opened WHERE subject IN (*) ORDER BY place", subjects)
+    return [OpenedRow(*row) for row in rows]
 
 
 def subjects_with(
@@ -258,14 +269,11 @@ def subjects_with(
     to: int = 0,
 ) -> set[int]:
     """Subjects that have an opened tag of these ids, of these lookups, or at places [since, to)."""
-    found: set[int] = set()
-    for part in _parts([bytes.fromhex(one) for one in tags]):
-        found |= set(connection.scalars(sa.select(_o.subject).where(_o.tag.in_(part))))
-    for part in _parts(list(lookups)):
-        found |= set(connection.scalars(sa.select(_o.subject).where(_o.lookup.in_(part))))
-    if since < to:
-        found |= set(connection.scalars(sa.select(_o.subject).where((_o.place >= since) & (_o.place < to))))
-    return found
+    find = "SELECT subject FROM held_opened WHERE "
+    rows = ask(connection, find + "tag IN (*)", [bytes.fromhex(one) for one in tags])
+    rows += ask(connection, find + "lookup IN (*)", lookups)
+    rows += connection.exec_driver_sql(find + "place >= ? AND place < ?", (since, to)).fetchall()
+    return {row[0] for row in rows}
 
 
 def all_with_tags(connection: sa.Connection) -> set[int]:
@@ -276,10 +284,9 @@ def all_with_tags(connection: sa.Connection) -> set[int]:
 def hashes_of(connection: sa.Connection, subjects: Collection[int]) -> dict[int, tuple[int, ...]]:
     """The hashes of subjects as the decider knows them, unsigned, none of them 0."""
     found: dict[int, list[int]] = {}
-    for part in _parts(list(subjects)):
-        query = sa.select(_n.subject, _n.hash).where(_n.subject.in_(part) & (_n.hash != 0))
-        for row in connection.execute(query):
-            found.setdefault(row.subject, []).append(row.hash % 2**64)
+    find = "SELECT subject, hash FROM held_spellings WHERE subject IN (*) AND hash <> 0"
+    for subject, signed in ask(connection, find, subjects):
+        found.setdefault(subject, []).append(signed % 2**64)
     return {subject: tuple(sorted(some)) for subject, some in found.items()}
 
 

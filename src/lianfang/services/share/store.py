@@ -1,11 +1,11 @@
 """The log as applied, in `shared.sqlite`: sealed tags by lookup, what contests them, members, and what was refused.
 
-All of it can be had again from the log; that is why it has a file of its own, beside the node's records.
+All of it can be had again from the log; that is why it has a file of its own, beside the node's records, SQLite always.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -13,11 +13,10 @@ import sqlalchemy as sa
 
 from lianfang.infra.sql import Database, migrate, upsert
 from lianfang.services.share.applying import Applied, Brief, Ledger, Logged, Roster
+from lianfang.services.share.quick import ask, put
 from lianfang.wire import TagEntry
 
 ROOM: Final = "shared_log"
-ASKED_AT_ONCE: Final = 500
-"""Ids in one question."""
 REFUSED_MAX: Final = 100_000
 """Refused entries kept; those that came after so many are only counted."""
 _id: Final = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -146,7 +145,7 @@ def position(connection: sa.Connection) -> Position:
 
 def put_position(connection: sa.Connection, to: Position) -> None:
     """Where applying stands now, in the transaction that brought it there."""
-    upsert(connection, position_table, [{"id": 1, **to._asdict()}], ("id",))
+    put(connection, "INSERT OR REPLACE INTO log_position VALUES (1, ?, ?, ?, ?, ?)", [to])
 
 
 def ledger(connection: sa.Connection, roster: Roster) -> Ledger:
@@ -157,18 +156,18 @@ def ledger(connection: sa.Connection, roster: Roster) -> Ledger:
     return found
 
 
+_KNOWN: Final = "SELECT id, place, member FROM log_tags WHERE id IN (*)"
+
+
 def known(connection: sa.Connection, ids: Collection[str]) -> dict[str, Brief]:
     """The tags of these ids that are on record."""
-    found: dict[str, Brief] = {}
-    for part in _parts([bytes.fromhex(one) for one in ids]):
-        rows = connection.execute(sa.select(_t.id, _t.place, _t.member).where(_t.id.in_(part)))
-        found.update((row.id.hex(), Brief(row.place, row.member)) for row in rows)
-    return found
+    rows = ask(connection, _KNOWN, [bytes.fromhex(one) for one in ids])
+    return {row[0].hex(): Brief(row[1], row[2]) for row in rows}
 
 
 def keep(connection: sa.Connection, applied: Applied, was: Position) -> Position:
     """Keep what entries change, and the place that they reach: one transaction."""
-    _insert(connection, tags_table, (_tag_row(place, entry) for place, entry in applied.tags))
+    put(connection, _PUT_TAG, (_tag_row(place, entry) for place, entry in applied.tags))
     _insert(connection, plain_table, ({"place": one.place, "raw": one.raw} for one in applied.plain))
     for place, stone in applied.tombstones:
         row = {"tag": bytes.fromhex(stone.of), "place": place, "member": stone.member, "reason": stone.reason}
@@ -191,44 +190,42 @@ def keep(connection: sa.Connection, applied: Applied, was: Position) -> Position
     return now
 
 
-def _tag_row(place: int, entry: TagEntry) -> dict[str, Any]:
-    return {
-        "place": place, "id": bytes.fromhex(entry.id), "member": entry.member, "kind": entry.kind,
-        "purpose": entry.purpose, "epoch": entry.epoch, "until": entry.until, "at": entry.at, "lookup": entry.lookup,
-        "sealed": entry.sealed,
-    }  # fmt: skip
+_PUT_TAG: Final = "INSERT INTO log_tags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-def tag_entry(row: Any) -> TagEntry:
-    """A row of `log_tags` as the entry it was."""
+def _tag_row(place: int, entry: TagEntry) -> tuple[Any, ...]:
+    return (
+        place, bytes.fromhex(entry.id), entry.member, entry.kind, entry.purpose, entry.epoch, entry.until, entry.at,
+        entry.lookup, entry.sealed,
+    )  # fmt: skip
+
+
+def tag_entry(row: Sequence[Any]) -> TagEntry:
+    """A row of `log_tags` without its place, as the entry it was."""
+    tag, member, kind, purpose, epoch, until, at, lookup, sealed = row
     return TagEntry(
-        member=row.member,
-        id=row.id.hex(),
-        kind=row.kind,
-        purpose=row.purpose,
-        epoch=row.epoch,
-        until=row.until,
-        at=row.at,
-        lookup=row.lookup,
-        sealed=row.sealed,
-    )
+        member=member, id=tag.hex(), kind=kind, purpose=purpose, epoch=epoch, until=until, at=at, lookup=lookup,
+        sealed=sealed,
+    )  # fmt: skip
+
+
+_OPINIONS: Final = "SELECT tag, member, stance FROM log_opinions WHERE tag IN (*) ORDER BY member"
+_APPEALS: Final = "SELECT tag, state FROM log_appeals WHERE tag IN (*) ORDER BY place"
+_TOMBSTONES: Final = "SELECT tag, reason FROM log_tombstones WHERE tag IN (*)"
 
 
 def contested(connection: sa.Connection, ids: Collection[str]) -> dict[str, Contested]:
     """What contests tags, by id; every id is there."""
     found = dict.fromkeys(ids, Contested())
-    o, a, s = opinions_table.c, appeals_table.c, tombstones_table.c
-    for part in _parts([bytes.fromhex(one) for one in found]):
-        opinions = sa.select(o.tag, o.member, o.stance).where(o.tag.in_(part)).order_by(o.member)
-        for tag, member, stance in connection.execute(opinions):
-            found[tag.hex()] = _with(found[tag.hex()], member, stance)
-        appeals = sa.select(a.tag, a.state).where(a.tag.in_(part)).order_by(a.place)
-        for tag, state in connection.execute(appeals):
-            now = found[tag.hex()]
-            over = "appeal_upheld" if state == "upheld" else now.withdrawn
-            found[tag.hex()] = now._replace(appeal=state, withdrawn=over)
-        for tag, reason in connection.execute(sa.select(s.tag, s.reason).where(s.tag.in_(part))):
-            found[tag.hex()] = found[tag.hex()]._replace(withdrawn=reason)
+    keys = [bytes.fromhex(one) for one in found]
+    for tag, member, stance in ask(connection, _OPINIONS, keys):
+        found[tag.hex()] = _with(found[tag.hex()], member, stance)
+    for tag, state in ask(connection, _APPEALS, keys):
+        now = found[tag.hex()]
+        over = "appeal_upheld" if state == "upheld" else now.withdrawn
+        found[tag.hex()] = now._replace(appeal=state, withdrawn=over)
+    for tag, reason in ask(connection, _TOMBSTONES, keys):
+        found[tag.hex()] = found[tag.hex()]._replace(withdrawn=reason)
     return found
 
 
@@ -242,17 +239,7 @@ def _with(now: Contested, member: str, stance: str) -> Contested:
 
 def vetoed(connection: sa.Connection, lookups: Collection[bytes]) -> set[bytes]:
     """Those of the lookups that must never be tagged."""
-    found: set[bytes] = set()
-    for part in _parts(list(lookups)):
-        found |= set(connection.scalars(sa.select(vetoes_table.c.lookup).where(vetoes_table.c.lookup.in_(part))))
-    return found
-
-
-def tags_by_id(connection: sa.Connection, ids: Collection[str]) -> Iterator[tuple[int, TagEntry]]:
-    """Sealed tags by their ids, each with its place."""
-    for part in _parts([bytes.fromhex(one) for one in ids]):
-        for row in connection.execute(sa.select(tags_table).where(_t.id.in_(part))):
-            yield row.place, tag_entry(row)
+    return {row[0] for row in ask(connection, "SELECT lookup FROM log_vetoes WHERE lookup IN (*)", lookups)}
 
 
 def living_epochs(connection: sa.Connection, now: int) -> dict[str, tuple[str, ...]]:
@@ -287,8 +274,3 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[s
     values = list(rows)
     if values:
         connection.execute(table.insert(), values)
-
-
-def _parts(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(values), ASKED_AT_ONCE):
-        yield values[start : start + ASKED_AT_ONCE]
