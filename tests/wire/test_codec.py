@@ -38,6 +38,7 @@ from lianfang.wire import (
 )
 from lianfang.wire.codec import Reader
 from lianfang.wire.schema import MESSAGES
+from lianfang.wire.tokens import ConfirmationRequest, EvaluationAnswer, EvaluationRequest
 from tests.wire import strategies
 
 READERS: tuple[Reader[Any], ...] = (
@@ -61,6 +62,9 @@ READERS: tuple[Reader[Any], ...] = (
             CeremonyEntry,
             SessionRequest,
             Acknowledgement,
+            EvaluationRequest,
+            EvaluationAnswer,
+            ConfirmationRequest,
         )
     ),
 )

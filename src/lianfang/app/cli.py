@@ -21,6 +21,7 @@ from lianfang.app.commands import (
     drafts,
     find,
     journal,
+    keyholder,
     keys,
     lake,
     lists,
@@ -51,6 +52,16 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "rules": (rules.test, rules.check, rules.show, rules.put, rules.drop, packs.packs, packs.pack, packs.parameters),
     "lists": (lists.export, lists.show),
     "keys": (keys.issue, keys.rotate, keys.revoke),
+    "keyholder": (
+        keyholder.init,
+        keyholder.deal,
+        keyholder.take,
+        keyholder.check,
+        keyholder.serve,
+        keyholder.status,
+        keyholder.alarms,
+        keyholder.forget,
+    ),
     "people": (people.add, people.password),
     "model": (models.show, models.features, models.load, models.unload, models.explain),
     "draft": (
@@ -74,6 +85,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         bench.accuracy,
         bench.backtest,
         bench.console,
+        bench.alliance,
     ),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
@@ -115,6 +127,7 @@ def build() -> App:
         "rules": _group(app, "rules", "Prove, check and look at rules; put them in force."),
         "lists": _group(app, "lists", "Import, export and look at lists."),
         "keys": _group(app, "keys", "API keys of the running node."),
+        "keyholder": _group(app, "keyholder", "Hold a share of the alliance's token keys; deal them."),
         "people": _group(app, "people", "People who sign in to the node's console."),
         "model": _group(app, "model", "Models: look at one, score by one, ask it why."),
         "draft": _group(

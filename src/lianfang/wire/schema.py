@@ -24,11 +24,12 @@ from lianfang.wire.sharing import (
     TombstoneEntry,
     VetoEntry,
 )
+from lianfang.wire.tokens import ConfirmationRequest, EvaluationAnswer, EvaluationRequest
 
 MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
     Payment, Decision, Outcome, ListEntry, Rule, RuleSet, Model,
     Tag, TagEntry, TombstoneEntry, OpinionEntry, AppealEntry, VetoEntry, MemberEntry, CeremonyEntry, SessionRequest,
-    Acknowledgement,
+    Acknowledgement, EvaluationRequest, EvaluationAnswer, ConfirmationRequest,
 )  # fmt: skip
 
 

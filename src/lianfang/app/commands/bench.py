@@ -148,3 +148,21 @@ def console(*, json: JsonFile = None, rows: int | None = None, pages: int | None
     found = rows if rows is not None else ROWS // 100 if quick else ROWS
     bench_console(json, found, found if pages is None else pages)
     return 0
+
+
+def alliance(*, json: JsonFile = None, quick: bool = False, only: tuple[str, ...] = ()) -> int:
+    """Measure sharing: keyholders, the log, ten million tags in the decider, a tag's way to another member. Ten minutes.
+
+    Parameters
+    ----------
+    json
+        Also write the figures as JSON to this file.
+    quick
+        A small run, for trying the command; not for quoting.
+    only
+        Parts to measure; all of them if not said.
+    """
+    from lianfang.app.bench.alliance import bench_alliance
+
+    bench_alliance(json, quick=quick, only=only)
+    return 0

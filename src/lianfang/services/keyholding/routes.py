@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from litestar import Response, get, post
-from msgspec import Meta
 
 from lianfang.infra import accesslog
 from lianfang.infra.asgi import AnyRequest, answer, body
@@ -22,16 +21,11 @@ from lianfang.kernel.errors import AccessError, InputError, LianfangError
 from lianfang.services.keyholding import store
 from lianfang.services.keyholding.metering import Asked, Left, Meter
 from lianfang.services.keyholding.shares import Evaluated, Shares
-from lianfang.wire import Epoch, KeySet, MemberEntry, Purpose, Reader, SessionRequest
-from lianfang.wire.listing import SubjectKind
-from lianfang.wire.payment import Id, Part
-from lianfang.wire.sharing import TagId
+from lianfang.wire import KeySet, MemberEntry, Reader, SessionRequest
+from lianfang.wire.payment import Part
+from lianfang.wire.tokens import ConfirmationRequest, EvaluationAnswer, EvaluationRequest
 
-ELEMENTS_MAX: Final = 1_000
 NONCE_BYTES: Final = 64
-Element = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Person = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
-"""A salted hash that the member makes of whoever asks."""
 log = structlog.get_logger("keyholder")
 
 
@@ -40,37 +34,6 @@ class Gatekeeper(Protocol):
 
     def open(self, request: SessionRequest, now: int) -> Any: ...
     def member(self, header: str | None, now: int) -> MemberEntry: ...
-
-
-class EvaluationRequest(Part, frozen=True, kw_only=True, tag_field="schema", tag="evaluation-request/1"):
-    """Blinded subjects of one kind, for one purpose, in one epoch. `reference` stands in both sides' access logs."""
-
-    kind: SubjectKind
-    purpose: Purpose
-    epoch: Epoch
-    lane: Literal["bulk", "query"]
-    person: Person
-    reference: TagId
-    elements: Annotated[tuple[Element, ...], Meta(min_length=1, max_length=ELEMENTS_MAX)]
-    consumer: bool = False
-
-
-class EvaluationAnswer(Part, frozen=True, kw_only=True, tag_field="schema", tag="evaluation-answer/1"):
-    """This holder's part of the tokens, in the order of the questions, with the proof, and what may still be asked."""
-
-    place: int
-    answers: tuple[Element, ...]
-    proof: Annotated[bytes, Meta(min_length=64, max_length=64)]
-    left: int
-    full_at: int
-
-
-class ConfirmationRequest(Part, frozen=True, kw_only=True, tag_field="schema", tag="confirmation-request/1"):
-    """What came of questions: tags that were opened, payments or cases (as random references) that were confirmed."""
-
-    person: Person
-    opened: Annotated[tuple[TagId, ...], Meta(max_length=ELEMENTS_MAX)] = ()
-    confirmed: Annotated[tuple[Id, ...], Meta(max_length=ELEMENTS_MAX)] = ()
 
 
 class Given(Part, frozen=True):
