@@ -37,7 +37,7 @@ NOW = 1_790_000_000_000_000
 EPOCH = "2026Q3"
 KEY = HashKey(1, 2)
 ACT = Heeding("act")
-NAMES = ("bank-a", "bank-b", "bank-c", "regulator")
+NAMES = ("hub", "bank-a", "bank-b", "bank-c", "regulator")
 
 
 def token(kind: str, value: str, epoch: str = EPOCH) -> bytes:

@@ -26,11 +26,11 @@ def written(seed: int, length: int) -> Alliance:
     alliance = Alliance()
     ids: list[str] = ["e" * 32]
     for _ in range(length):
-        by = dice.choice(("bank-a", "bank-b", "bank-c", "regulator"))
+        by = dice.choice(("bank-a", "bank-b", "bank-c", "regulator", "hub"))
         about = dice.choice(ids)
         kind = dice.randrange(8)
         if kind <= 2:
-            tag = alliance.tag(by, value=dice.choice(VALUES), severity=dice.randint(1, 5))
+            tag = alliance.tag("bank-a" if by == "hub" else by, value=dice.choice(VALUES), severity=dice.randint(1, 5))
             ids.append(tag.id)
             alliance.add(tag)
         elif kind == 3:
@@ -67,14 +67,14 @@ def reference(alliance: Alliance) -> dict[str, Any]:
         elif isinstance(entry, VetoEntry):
             vetoes.add(entry.lookup)
         elif hasattr(entry, "of") and entry.of in owner:
-            own, judge = owner[entry.of] == entry.member, entry.member == "regulator"
+            own, judge = owner[entry.of] == entry.member, entry.member in ("hub", "regulator")
             if isinstance(entry, TombstoneEntry):
-                if own or (judge and entry.reason == "appeal_upheld"):
+                if (entry.member == "hub") if entry.reason == "appeal_upheld" else own:
                     gone.setdefault(entry.of, entry.reason)
             elif isinstance(entry, OpinionEntry):
                 if not own:
                     stance[entry.of, entry.member] = entry.stance
-            elif entry.state == "opened" or own or judge:
+            elif entry.state == "opened" or judge:
                 appeal[entry.of] = entry.state
     return {"owner": owner, "gone": gone, "stance": stance, "appeal": appeal, "vetoes": vetoes}
 

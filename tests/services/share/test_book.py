@@ -103,9 +103,17 @@ def test_a_withdrawal_reaches_the_decider(alliance: Alliance, node: Node) -> Non
     assert node.says("account", "6222") is None
 
 
+def test_the_operator_withdraws_what_an_appeal_overturned(alliance: Alliance, node: Node) -> None:
+    tag = alliance.tag()
+    alliance.add(tag)
+    alliance.add(alliance.tombstone(tag.id, "hub", "appeal_upheld"))
+    node.book.take(alliance.entries)
+    assert node.says("account", "6222") is None
+
+
 def test_an_appeal_upheld_takes_a_tag_out_and_one_rejected_does_not(alliance: Alliance, node: Node) -> None:
     tag = alliance.tag()
-    for entry in (tag, alliance.appeal(tag.id), alliance.appeal(tag.id, "bank-a", "rejected")):
+    for entry in (tag, alliance.appeal(tag.id), alliance.appeal(tag.id, "hub", "rejected")):
         alliance.add(entry)
     node.book.take(alliance.entries)
     assert node.says("account", "6222") is not None
@@ -152,6 +160,9 @@ def hostile(alliance: Alliance) -> dict[str, bytes]:
         "forged tombstone": write(forged),
         "tombstone of another's": write(alliance.tombstone(good.id, "bank-b")),
         "appeal upheld by a bystander": write(alliance.appeal(good.id, "bank-b", "upheld")),
+        "appeal upheld by who made the tag": write(alliance.appeal(good.id, "bank-a", "upheld")),
+        "expelled, says a member": write(alliance.tombstone(good.id, "bank-b", "member_expelled")),
+        "veto by a member": write(alliance.veto("account", "6222", "bank-b")),
         "tombstone of no tag": write(alliance.tombstone("f" * 32)),
         "opinion of its own": write(alliance.opinion(good.id, "bank-a", "dispute")),
         "replayed": write(good),

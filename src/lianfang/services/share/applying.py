@@ -28,8 +28,10 @@ from lianfang.wire import (
 )
 from lianfang.wire.sharing import ENTRY_BYTES_MAX, TAG_LIFE_MAX_DAYS
 
-BY_JUDGES: Final = frozenset({"appeal_upheld", "member_expelled"})
-"""Reasons for which a regulator, too, may withdraw another member's tag."""
+OPERATOR: Final = "hub"
+"""The member that the hub itself is."""
+OPERATORS: Final = frozenset({"appeal_upheld", "member_expelled"})
+"""Reasons for which the operator, and nobody else, withdraws a tag."""
 RAW_KEPT_MAX: Final = 64 << 10
 """Of a refused entry, so many bytes are kept."""
 
@@ -173,27 +175,29 @@ class Ledger:
 
     def _contest(self, index: int, entry: Signed, briefs: Mapping[str, Brief], applied: Applied) -> None:
         if isinstance(entry, VetoEntry):
+            self._decides(entry.member)
             applied.vetoes.append((index, entry))
             return
         tag = briefs.get(entry.of)
         if tag is None:
             raise EvidenceError(f"no tag {entry.of} stands in the log before this entry")
-        own, judge = tag.member == entry.member, self._judges(entry.member)
+        own = tag.member == entry.member
         if isinstance(entry, TombstoneEntry):
-            if not own and not (judge and entry.reason in BY_JUDGES):
-                raise AccessError("a tag is withdrawn by its contributor, or by a regulator", "not-yours")
+            if entry.member != OPERATOR if entry.reason in OPERATORS else not own:
+                raise AccessError(f"{entry.member} may not withdraw {entry.of} as {entry.reason}", "not-yours")
             applied.tombstones.append((index, entry))
         elif isinstance(entry, OpinionEntry):
             if own:
                 raise AccessError("a member has no opinion of its own tag: it withdraws it", "own-tag")
             applied.opinions.append((index, entry))
         else:
-            if entry.state != "opened" and not own and not judge:
-                raise AccessError("an appeal is decided by the tag's contributor, or by a regulator", "not-yours")
+            if entry.state != "opened":
+                self._decides(entry.member)
             applied.appeals.append((index, entry))
 
-    def _judges(self, member: str) -> bool:
-        return "regulator" in self.roster.member(member).roles
+    def _decides(self, member: str) -> None:
+        if member != OPERATOR and "regulator" not in self.roster.member(member).roles:
+            raise AccessError("this is decided by the hub's operator or a regulator", "operator-only")
 
     def _check_tag(self, entry: TagEntry, index: int, briefs: Mapping[str, Brief]) -> None:
         self.roster.signing_key(entry.member, index)  # an active member, then
