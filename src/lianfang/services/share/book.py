@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lianfang.engines.keyed import HashKey
 from lianfang.engines.sealing import derive
+from lianfang.engines.tlog import leaf_hash
 from lianfang.infra.sql import Database, upsert
 from lianfang.kernel.errors import EvidenceError, LianfangError
 from lianfang.kernel.instant import MINUTE
@@ -122,16 +123,34 @@ class Book:
 
     # the log
 
-    def take(self, entries: Sequence[Logged]) -> Applied:
-        """Apply entries; those applied before are passed over. Raises `EvidenceError` where one is missing."""
+    def take(self, entries: Sequence[Logged], *, confirmed: bool = False) -> Applied:
+        """Apply entries; those applied before are passed over, and compared if no quorum had cosigned them.
+
+        `confirmed`: a quorum has cosigned these. Raises `EvidenceError` where one is missing, or is another than before.
+        """
         with self._changing() as connection:
+            self._compare(connection, entries)
             applied = self._applied(connection, entries)
+            if not confirmed:
+                new = [one for one in entries if applied.begin <= one.place < applied.end]
+                store.put_handed(connection, ((one.place, leaf_hash(one.raw)) for one in new))
         for one in applied.refused:
             self._alarm(one.place, one.why)
         self._rewrite_if_grown()
         for listener in self.listeners:
             listener(applied)
         return applied
+
+    def _compare(self, connection: sa.Connection, entries: Sequence[Logged]) -> None:
+        if not entries or entries[0].place >= self.ledger.next:
+            return
+        before = store.handed(connection, entries[0].place)
+        for one in entries:
+            if before.get(one.place, None) not in (None, leaf_hash(one.raw)):
+                raise EvidenceError(
+                    f"entry {one.place} of the log is another than the one that came before it was cosigned: the hub shows "
+                    "different histories; only what was confirmed counts"
+                )
 
     def _applied(self, connection: sa.Connection, entries: Sequence[Logged]) -> Applied:
         applied = self.ledger.take(entries, lambda ids: store.known(connection, ids))
@@ -155,6 +174,7 @@ class Book:
                 return
             self.position = self.position._replace(confirmed=size, root=root)
             store.put_position(connection, self.position)
+            store.forget_handed(connection, size)
             self._redraw(connection, held_store.subjects_with(connection, since=was, to=size))
 
     def acknowledged(self, size: int) -> None:
@@ -211,7 +231,7 @@ class Book:
             try:
                 with self.database.writing() as connection:
                     yield connection
-            except BaseException:
+            except Exception:
                 self._reload()
                 self.rewrite()
                 raise

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lianfang.engines.keyed import HashKey
+from lianfang.engines.sealing import Derived
 from lianfang.infra.sql import Database, migrate, upsert
 from lianfang.services.share.holding import Spelled, Unfit, hashes, spellings
 from lianfang.services.share.quick import ask, put
@@ -192,6 +193,18 @@ def put_tokens(connection: sa.Connection, epoch: str, rows: Iterable[tuple[int, 
     """Tokens of subjects in an epoch, as (subject, lookup, seal)."""
     values = [{"subject": s, "epoch": epoch, "lookup": lookup, "seal": seal} for s, lookup, seal in rows]
     upsert(connection, tokens_table, values, ("subject", "epoch"))
+
+
+def token_of(connection: sa.Connection, subject: int, epoch: str) -> Derived | None:
+    """Lookup and key of a subject in an epoch."""
+    row = connection.execute(sa.select(_k.lookup, _k.seal).where((_k.subject == subject) & (_k.epoch == epoch))).first()
+    return Derived(row.lookup, row.seal) if row else None
+
+
+def tokens_of(connection: sa.Connection, subject: int) -> dict[str, bytes]:
+    """Lookups of a subject, by epoch."""
+    rows = connection.execute(sa.select(_k.epoch, _k.lookup).where(_k.subject == subject))
+    return {row.epoch: row.lookup for row in rows}
 
 
 def progress(connection: sa.Connection, epoch: str) -> dict[str, Progress]:

@@ -98,6 +98,12 @@ refused_table: Final = sa.Table(
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("raw", sa.LargeBinary, nullable=False),
 )
+unconfirmed_table: Final = sa.Table(
+    "log_unconfirmed",
+    metadata,
+    sa.Column("place", _id, primary_key=True, autoincrement=False),
+    sa.Column("hash", sa.LargeBinary(32), nullable=False),
+)
 _t = tags_table.c
 _p = position_table.c
 
@@ -191,6 +197,22 @@ def keep(connection: sa.Connection, applied: Applied, was: Position) -> Position
 
 
 _PUT_TAG: Final = "INSERT INTO log_tags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def handed(connection: sa.Connection, begin: int) -> dict[int, bytes]:
+    """Leaf hashes of entries from `begin` on that were applied before a quorum had cosigned them, by place."""
+    find = "SELECT place, hash FROM log_unconfirmed WHERE place >= ?"
+    return {row[0]: row[1] for row in connection.exec_driver_sql(find, (begin,))}
+
+
+def put_handed(connection: sa.Connection, rows: Iterable[tuple[int, bytes]]) -> None:
+    """Remember such entries."""
+    put(connection, "INSERT OR REPLACE INTO log_unconfirmed VALUES (?, ?)", rows)
+
+
+def forget_handed(connection: sa.Connection, size: int) -> None:
+    """Entries before `size` are cosigned."""
+    connection.exec_driver_sql("DELETE FROM log_unconfirmed WHERE place < ?", (size,))
 
 
 def _tag_row(place: int, entry: TagEntry) -> tuple[Any, ...]:
