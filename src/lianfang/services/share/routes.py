@@ -168,7 +168,7 @@ async def propose(request: AnyRequest) -> Response[bytes]:
     return answer(made, 201)
 
 
-@post("/v1/share/proposals/{proposal_id:str}/approve", status_code=200, summary="Approve another person's proposal: it is published",
+@post("/v1/share/proposals/{proposal_id:str}/approve", status_code=200, summary="Approve a proposal: it is published",
       opt={"scope": "approve", "reason": True, "answer": Proposal})  # fmt: skip
 async def approve(request: AnyRequest, proposal_id: FromPath[str]) -> Response[bytes]:
     by = authorized(request, "approve")
@@ -275,7 +275,7 @@ def _hold(alliance: Alliance, came: list[Held]) -> Imported:
     return Imported(new, why)
 
 
-@get("/v1/share/benefit", summary="By month and contributor: payments that met its tags, were stopped, turned out fraud or genuine",
+@get("/v1/share/benefit", summary="By month and contributor: payments that met its tags, were stopped, were fraud or genuine",
      opt={"scope": "read", "answer": list[Benefit]})  # fmt: skip
 async def benefit(request: AnyRequest) -> Response[bytes]:
     authorized(request, "read")
