@@ -140,10 +140,9 @@ class Alliance:
     async def run(self) -> None:
         """Until cancelled."""
         origin = f"{self.settings.member}.node"
-        self._log, _ = await asyncio.to_thread(
-            LogStore.open, self.files.access_log, origin, SignerKey(origin, ED25519, self.files.seed("log"))
-        )
-        self._appender = Appender(self._log)
+        signer = SignerKey(origin, ED25519, self.files.seed("log"))
+        opened, _ = await asyncio.to_thread(LogStore.open, self.files.access_log, origin, signer)
+        self._log, self._appender = opened, Appender(opened)
         chores: list[Coroutine[Any, Any, None]] = [
             self._follow(),
             self._each(SECOND_S, "second", self._second),

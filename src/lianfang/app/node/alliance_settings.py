@@ -65,7 +65,9 @@ class AllianceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def trust(self) -> Trust:
         """Whom to believe."""
         key = parse_verifier(self.log_key)
-        return Trust(self.log_origin or key.name, key, tuple(parse_verifier(one) for one in self.witnesses), self.quorum)
+        return Trust(
+            self.log_origin or key.name, key, tuple(parse_verifier(one) for one in self.witnesses), self.quorum
+        )
 
     @property
     def heeding(self) -> Heeding:
@@ -79,24 +81,75 @@ class AllianceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 HELP: Final[dict[str, tuple[str, str]]] = {
-    "member": ("本成员在联盟中的名称。", "What the alliance calls this member."),
-    "hub": ("联盟中心的地址。", "Address of the hub."),
-    "log_key": ("联盟日志的验证公钥（C2SP 签名笔记格式），由人核对后写入。", "The log's verifier key (C2SP signed-note); checked by people, written here."),
-    "log_origin": ("日志名称。空：公钥中的名称。", "The log's name. Empty: the one in its key."),
-    "witnesses": ("各见证人的验证公钥。", "Verifier keys of the witnesses."),
-    "quorum": ("检查点须由多少见证人会签才算数。0：不要求。", "How many of them must cosign before a checkpoint counts. 0: none."),
-    "keyholders": ("持钥人名称与地址。", "Names and addresses of the keyholders."),
-    "peers": ("其他成员见证人的地址，用于比对检查点。", "Addresses of other members' witnesses, whose checkpoints are compared with ours."),
-    "ca_file": ("信任的证书颁发机构 PEM 文件。空：系统默认。", "PEM file of the certificate authorities to trust. Empty: the system's."),
-    "tls_cert": ("本成员的客户端证书 PEM 文件。", "PEM file of this member's client certificate."),
-    "tls_key": ("该证书的私钥 PEM 文件。", "PEM file of its private key."),
-    "tags_pending": ("尚未会签的标签：`wait` 等待，`act` 立即生效。", "Tags that are not cosigned yet: `wait`, or `act` on them at once."),
-    "tag_disputed": ("被其他成员质疑的标签：`count` 仍计，`ignore` 不计。", "Tags that another member disputes: `count` or `ignore` them."),
-    "ask_per_day": ("每日（UTC）至多为多少个陌生主体请求令牌。", "Strangers whose token is asked for in a day, UTC, at most."),
-    "half_life_days": ("画像中可信度减半的天数。", "Days in which a confidence is halved in a portrait."),
-    "stale_after_s": ("超过此秒数没有有效检查点即为陈旧。", "Without a checkpoint that counts for so long, what is shared is stale."),
-    "tagging": ("由确认欺诈提出标签的规则文件。空：随附的。", "File of rules that propose tags from confirmed frauds. Empty: the shipped one."),
-}  # fmt: skip
+    "member": (
+        "本成员在联盟中的名称。",
+        "What the alliance calls this member.",
+    ),
+    "hub": (
+        "联盟中心的地址。",
+        "Address of the hub.",
+    ),
+    "log_key": (
+        "联盟日志的验证公钥（C2SP 签名笔记格式），由人核对后写入。",
+        "The log's verifier key (C2SP signed-note); checked by people, written here.",
+    ),
+    "log_origin": (
+        "日志名称。空：公钥中的名称。",
+        "The log's name. Empty: the one in its key.",
+    ),
+    "witnesses": (
+        "各见证人的验证公钥。",
+        "Verifier keys of the witnesses.",
+    ),
+    "quorum": (
+        "检查点须由多少见证人会签才算数。0：不要求。",
+        "How many of them must cosign before a checkpoint counts. 0: none.",
+    ),
+    "keyholders": (
+        "持钥人名称与地址。",
+        "Names and addresses of the keyholders.",
+    ),
+    "peers": (
+        "其他成员见证人的地址，用于比对检查点。",
+        "Addresses of other members' witnesses, whose checkpoints are compared with ours.",
+    ),
+    "ca_file": (
+        "信任的证书颁发机构 PEM 文件。空：系统默认。",
+        "PEM file of the certificate authorities to trust. Empty: the system's.",
+    ),
+    "tls_cert": (
+        "本成员的客户端证书 PEM 文件。",
+        "PEM file of this member's client certificate.",
+    ),
+    "tls_key": (
+        "该证书的私钥 PEM 文件。",
+        "PEM file of its private key.",
+    ),
+    "tags_pending": (
+        "尚未会签的标签：`wait` 等待，`act` 立即生效。",
+        "Tags that are not cosigned yet: `wait`, or `act` on them at once.",
+    ),
+    "tag_disputed": (
+        "被其他成员质疑的标签：`count` 仍计，`ignore` 不计。",
+        "Tags that another member disputes: `count` or `ignore` them.",
+    ),
+    "ask_per_day": (
+        "每日（UTC）至多为多少个陌生主体请求令牌。",
+        "Strangers whose token is asked for in a day, UTC, at most.",
+    ),
+    "half_life_days": (
+        "画像中可信度减半的天数。",
+        "Days in which a confidence is halved in a portrait.",
+    ),
+    "stale_after_s": (
+        "超过此秒数没有有效检查点即为陈旧。",
+        "Without a checkpoint that counts for so long, what is shared is stale.",
+    ),
+    "tagging": (
+        "由确认欺诈提出标签的规则文件。空：随附的。",
+        "File of rules that propose tags from confirmed frauds. Empty: the shipped one.",
+    ),
+}
 """Chinese and English."""
 
 
