@@ -16,7 +16,7 @@ from msgspec import Meta
 from lianfang.kernel.errors import AccessError, InputError
 from lianfang.kernel.instant import SECOND, Instant
 
-Scope = Literal["decide", "read", "outcomes", "rules", "approve", "lists", "admin", "operator"]
+Scope = Literal["decide", "read", "outcomes", "rules", "approve", "lists", "share", "admin", "operator"]
 SCOPES: Final[dict[Scope, str]] = {
     "decide": "ask for decisions",
     "read": "read decisions, rules and lists",
@@ -24,6 +24,7 @@ SCOPES: Final[dict[Scope, str]] = {
     "rules": "change rules",
     "approve": "approve what others have drafted",
     "lists": "change lists",
+    "share": "say, contest and look up what the alliance shares",
     "admin": "issue, rotate and revoke keys",
 }
 HUB_SCOPES: Final[dict[Scope, str]] = {"operator": "run the hub: members, vetoes, appeals, ceremonies"}
