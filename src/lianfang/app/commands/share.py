@@ -105,8 +105,8 @@ def customers(file: Path, /, *, key: str | None = None, json: JsonFile = None) -
 def _subjects(file: Path) -> Iterator[list[dict[str, str]]]:
     """(kind, value) in parts. Raises `InputError`."""
     import pyarrow as pa
-    import pyarrow.csv as csv
     import pyarrow.parquet as pq
+    from pyarrow import csv
 
     from lianfang.kernel.errors import InputError
 

@@ -244,7 +244,7 @@ def tagging_rules(path: str) -> list[Rule]:
 
 
 def _shipped() -> str:
-    return files("lianfang.app").joinpath("starter", "tagging.toml").read_text("utf-8")
+    return files("lianfang.app").joinpath("node", "tagging.toml").read_text("utf-8")
 
 
 def registration(files_: AllianceFiles, member: str) -> dict[str, str]:
