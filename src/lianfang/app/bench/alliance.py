@@ -12,6 +12,7 @@ from lianfang.app.bench.alliance_keyholder import keyholder_figures
 from lianfang.app.bench.alliance_tags import decision_figures, index_figures
 from lianfang.app.bench.decide import in_child
 from lianfang.app.bench.report import Figure, publish
+from lianfang.app.bench.tlog import log_speed
 
 
 def _index(quick: bool) -> list[Figure]:
@@ -34,8 +35,14 @@ def _keyholder(quick: bool) -> list[Figure]:
     return keyholder_figures(200, 3, 10) if quick else keyholder_figures()
 
 
+def _log(quick: bool) -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="lianfang-bench-") as folder:
+        return log_speed(Path(folder), 0.5 if quick else 10)
+
+
 PARTS: Final[dict[str, Callable[[bool], list[Figure]]]] = {
     "keyholder": _keyholder,
+    "log": _log,
     "index": _index,
     "decisions": _decisions,
 }
