@@ -31,9 +31,9 @@ $(PAGES): $(READY) $(WEB)
 	@$(NPM) ci --omit=dev --loglevel=error
 	@$(BIN)/node web/build.mjs
 
-# Spark and CatBoost are large and optional: only the tests install them.
+# Spark, CatBoost and Go are large and optional: only the tests install them.
 $(READY_EXTRAS): $(PAGES) requirements.extras.lock
-	@echo "Setting up what only the tests need: Spark, CatBoost, axe and Lighthouse (once; a minute or two) ..."
+	@echo "Setting up what only the tests need: Spark, CatBoost, Go, axe and Lighthouse (once; a minute or two) ..."
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.extras.lock
 	@$(NPM) ci --loglevel=error
 	@touch $(READY_EXTRAS)
@@ -65,7 +65,7 @@ lock:
 	@build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--extra dev pyproject.toml requirements.build.in -o requirements.lock
 	@build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--extra dev --extra spark --extra catboost pyproject.toml requirements.build.in -c requirements.lock \
+		--extra dev --extra spark --extra catboost --extra go pyproject.toml requirements.build.in -c requirements.lock \
 		-o requirements.extras.lock
 
 clean:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lianfang.console.words import Lang
+from lianfang.engines.hotpath.journey import SUBJECT_KINDS, hash_subjects
+from lianfang.engines.lookup import Met, packed
 from lianfang.infra.sql import changes
+from lianfang.infra.tagfile import TagWriter
+from lianfang.wire import CATEGORY_CODES
 from tests.console.browsing import Theme
 from tests.console.conftest import Console, Walk
 from tests.console.stopped import found, pay, stopped, wait
@@ -112,3 +118,33 @@ def test_a_draft_is_tried_beside_the_rules_of_now(console: Console, walk: Walk, 
     walker.look("decision-rejudged")
     walker.sound()
     assert console.http.get(f"{console.base}/v1/payments/{allowed}").json()["decision"]["action"] == "allow"
+
+
+def tag(console: Console, account: str, contributors: tuple[str, ...]) -> None:
+    """As this node's desk would hand it over: an account bears a shared tag."""
+    raw = account.encode()
+    places = np.array([0, len(raw)], np.int64)
+    kind = np.array([SUBJECT_KINDS.index("account") + 1], np.int64)
+    hashes = hash_subjects(raw, places, kind, console.node.files.hash_key())
+    said = packed(Met(CATEGORY_CODES.index("mule") + 1, 4, 0, True, time.time_ns() // 60_000_000_000 + 60))
+    TagWriter(console.node.files.published).begin([contributors], hashes, np.array([said], np.int64))
+
+
+@pytest.mark.parametrize(("lang", "category"), [("zh", "跑分账户（资金中转）"), ("en", "Mule: money passes through")])
+def test_whose_tags_fired_is_told_and_the_starting_pack_heeds_a_grave_one(
+    console: Console, walk: Walk, lang: Lang, category: str
+) -> None:
+    account = f"62220200{lang}7788"
+    tag(console, account, ("bank-a", "bank-b"))
+    answer = wait(lambda: pay(console, account, PAYER), lambda one: bool(one.get("tags")))
+    assert answer["action"] == "hold"
+    assert "mule.shared-tag" in {why["name"] for why in answer["reasons"]}
+    wait(lambda: found(console, answer["payment_id"]), bool)
+    walker = walk("wang", lang)
+    card = walker.open(f"/console/payments/{answer['payment_id']}").locator("section.card", has_text=category)
+    said = card.inner_text()
+    assert "bank-a" in said
+    assert "bank-b" in said
+    assert ("待联署" if lang == "zh" else "not cosigned yet") in said
+    walker.look("decision-tags")
+    walker.sound()

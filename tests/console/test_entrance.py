@@ -65,7 +65,7 @@ def test_the_first_person_comes_in_by_the_code_which_then_is_gone(client: Client
     assert "这不是节点启动时打印的代码" in set_up(client, desk, code="guess").text
     assert "口令为 12 至 128 个字符" in set_up(client, desk, password="short").text
     made = set_up(client, desk)
-    assert (made.status_code, made.headers["location"]) == (303, "/console/live")
+    assert (made.status_code, made.headers["location"]) == (303, "/console")
     assert client.get("/console/me").status_code == 200
     assert not desk.files.first_code.exists()
     assert desk.pages.setup_code() is None
@@ -85,7 +85,7 @@ def test_a_page_before_sign_in_leads_to_the_door_and_back(client: Client, desk: 
     ["https://evil.example", "//evil.example", "/console/\\evil", "/docs", "/console/look?next=x", "/console//x"],
 )
 def test_the_way_back_stays_inside(away: str) -> None:
-    assert inside(away) == "/console/live"
+    assert inside(away) == "/console"
 
 
 def test_failures_lock_the_account_for_a_while_and_are_on_record(client: Client, desk: Desk) -> None:

@@ -25,7 +25,7 @@ RELAYED = {
     "console/found.py", "console/model_pages.py", "console/rule_editor.py", "console/rule_form.py", "engines/expr/check.py",
     "engines/expr/parse.py", "engines/rules/compile.py", "engines/rules/parameters.py", "engines/rules/reading.py",
     "services/decide/assemble.py", "services/decide/publisher.py", "wire/codec.py", "app/listfiles.py",
-    "app/node/backtesting.py",
+    "app/node/backtesting.py", "app/node/decider.py", "app/node/following.py", "app/learn/sides.py", "infra/tlog/store.py",
 }  # fmt: skip
 """Modules that raise again what another said, another of ours or a library: what they relay is known where it is said first."""
 
@@ -101,6 +101,33 @@ def test_a_place_at_the_end_and_a_cause_within_are_said_too() -> None:
     whole = "rule `a.b`: its example 2 (x) cannot run: unknown list `mule`; did you mean `mules`? - at `lists.payee`"
     assert sentence("zh", whole) == (
         "规则 `a.b`：第 2 个示例（x）无法运行：未知名单 `mule`；是否想写 `mules`？（位置 `lists.payee`）"
+    )
+
+
+def test_sentences_in_a_row_are_said_one_by_one_where_each_is_known() -> None:
+    torn = "DAMAGED segment 3: 20 damaged byte(s) at offset 5; no record lost; kept a copy in damaged/"
+    assert sentence("zh", f"{torn}; journal recovered: 4 segment(s), last seq 9") == (
+        "损坏：日志段 3：偏移 5 处有 20 字节损坏；没有丢失记录；副本在 damaged/；日志已恢复：4 段，最后为第 9 条"
+    )
+    lost = "segment 3: 20 damaged byte(s) at offset 5; 2 record(s) lost, seq 7 to 8; see `lianfang journal verify`"
+    assert sentence("zh", lost) == (
+        "日志段 3：偏移 5 处有 20 字节损坏；丢失 2 条记录，第 7 至 8 条；请看 `lianfang journal verify`"
+    )
+    assert sentence("zh", "no record lost; and more") == "no record lost; and more"
+
+
+def test_the_last_words_of_a_process_are_said_too() -> None:
+    text = "lianfang: the lake has no decisions yet; `lianfang lake build` takes them from the journal - at `/lake`"
+    assert sentence("zh", text) == ("lianfang：数据湖中还没有判定；`lianfang lake build` 会从日志取入（位置 `/lake`）")
+
+
+def test_what_the_decider_refuses_is_chinese_within_the_page_s_own_sentence() -> None:
+    text = (
+        "the decider refused outcome 1 of 1: the journal in /var/j cannot be written: No space left on device; "
+        "free space on its disk"
+    )
+    assert sentence("zh", text) == (
+        "判定进程拒绝了第 1 条结果（共 1 条）：无法写入 /var/j 中的日志：No space left on device；请清理其磁盘空间"
     )
 
 

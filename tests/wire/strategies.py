@@ -65,6 +65,8 @@ def _any(kind: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: C901 - a table
             return st.lists(_any(kind.item_type), max_size=3)
         case inspect.DictType():
             return st.dictionaries(_any(kind.key_type).filter(_plain_key), _any(kind.value_type), max_size=3)
+        case inspect.BytesType():
+            return st.binary(min_size=kind.min_length or 0, max_size=kind.min_length or 64)
         case inspect.AnyType():
             return st.one_of(st.booleans(), st.integers(0, 1_000), st.text(NO_CONTROLS, max_size=5))
     raise AssertionError(f"no strategy for {kind}")

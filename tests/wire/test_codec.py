@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from lianfang.kernel import limits
 from lianfang.kernel.errors import InputError, TooLargeError
 from lianfang.wire import (
+    Acknowledgement,
+    AppealEntry,
+    CeremonyEntry,
+    MemberEntry,
+    OpinionEntry,
     Payment,
+    SessionRequest,
+    TagEntry,
+    TombstoneEntry,
+    VetoEntry,
     build,
     json_schema,
     read_decision,
@@ -24,10 +33,12 @@ from lianfang.wire import (
     read_payments,
     read_rule,
     read_ruleset,
+    read_tag,
     write,
 )
 from lianfang.wire.codec import Reader
 from lianfang.wire.schema import MESSAGES
+from lianfang.wire.tokens import ConfirmationRequest, EvaluationAnswer, EvaluationRequest
 from tests.wire import strategies
 
 READERS: tuple[Reader[Any], ...] = (
@@ -38,6 +49,24 @@ READERS: tuple[Reader[Any], ...] = (
     read_rule,
     read_ruleset,
     read_manifest,
+    read_tag,
+    *(
+        Reader(kind)
+        for kind in (
+            TagEntry,
+            TombstoneEntry,
+            OpinionEntry,
+            AppealEntry,
+            VetoEntry,
+            MemberEntry,
+            CeremonyEntry,
+            SessionRequest,
+            Acknowledgement,
+            EvaluationRequest,
+            EvaluationAnswer,
+            ConfirmationRequest,
+        )
+    ),
 )
 VALID = b'{"id":"p1","time":"2026-05-01T08:00:00Z","kind":"transfer","amount":100,"currency":"CNY"%b}'
 WHOLE = VALID % (

@@ -20,10 +20,13 @@ from lianfang.app.commands import (
     demo,
     drafts,
     find,
+    hub,
     journal,
+    keyholder,
     keys,
     lake,
     lists,
+    log,
     models,
     packs,
     people,
@@ -35,10 +38,12 @@ from lianfang.app.commands import (
     schema,
     serve,
     settings,
+    share,
     simulate,
     train,
     tune,
     watch,
+    witness,
 )
 from lianfang.app.commands.common import EXIT_FAILED, EXIT_INPUT
 from lianfang.kernel.errors import AccessError, InputError, LianfangError
@@ -49,8 +54,20 @@ EPILOGUE: Final = "Any command takes --debug, which shows where an error came fr
 
 COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "rules": (rules.test, rules.check, rules.show, rules.put, rules.drop, packs.packs, packs.pack, packs.parameters),
+    "hub": (hub.init, hub.serve, hub.veto, hub.appeal, hub.ceremony, hub.status, hub.alarms),
+    "witness": (witness.init, witness.add, witness.serve, witness.status),
     "lists": (lists.export, lists.show),
     "keys": (keys.issue, keys.rotate, keys.revoke),
+    "keyholder": (
+        keyholder.init,
+        keyholder.deal,
+        keyholder.take,
+        keyholder.check,
+        keyholder.serve,
+        keyholder.status,
+        keyholder.alarms,
+        keyholder.forget,
+    ),
     "people": (people.add, people.password),
     "model": (models.show, models.features, models.load, models.unload, models.explain),
     "draft": (
@@ -62,7 +79,23 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         drafts.rollback,
         drafts.withdraw,
     ),
+    "share": (
+        share.status,
+        share.keys,
+        share.customers,
+        share.propose,
+        share.proposals,
+        share.approve,
+        share.reject,
+        share.withdraw,
+        share.opinion,
+        share.appeal,
+        share.portrait,
+        share.outbox,
+        share.benefit,
+    ),
     "journal": (journal.verify, journal.export, journal.show),
+    "log": (log.verify, log.prove, log.check_proof, log.watch),
     "lake": (lake.build, lake.compact, lake.retain, lake.status),
     "report": (report.watch, report.review),
     "bench": (
@@ -74,6 +107,8 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         bench.accuracy,
         bench.backtest,
         bench.console,
+        bench.alliance,
+        bench.log,
     ),
 }
 """Commands under a command, by their functions' names; those named like a builtin are added by hand."""
@@ -115,12 +150,17 @@ def build() -> App:
         "rules": _group(app, "rules", "Prove, check and look at rules; put them in force."),
         "lists": _group(app, "lists", "Import, export and look at lists."),
         "keys": _group(app, "keys", "API keys of the running node."),
+        "keyholder": _group(app, "keyholder", "Hold a share of the alliance's token keys; deal them."),
+        "hub": _group(app, "hub", "Run the alliance's hub; its members, vetoes and appeals."),
+        "witness": _group(app, "witness", "Cosign other parties' logs, each history once."),
         "people": _group(app, "people", "People who sign in to the node's console."),
         "model": _group(app, "model", "Models: look at one, score by one, ask it why."),
         "draft": _group(
             app, "draft", "Changes of rules or of the model: drafted, approved by another, brought live in stages."
         ),
+        "share": _group(app, "share", "What this node says to its alliance, and hears from it."),
         "journal": _group(app, "journal", "Read a decision journal."),
+        "log": _group(app, "log", "Verifiable logs: check one whole, prove an entry, check a proof."),
         "lake": _group(app, "lake", "The journal as Parquet by day: build it, compact it, let old days go."),
         "report": _group(app, "report", "The node's own reports, as the desk writes them by itself."),
         "bench": _group(app, "bench", "Measure."),
@@ -130,6 +170,12 @@ def build() -> App:
             groups[name].command(command)
     groups["rules"].command(rules.list_, name="list")
     groups["rules"].command(packs.set_, name="set")
+    members = App(name="member", help="The alliance's members.", help_format="plaintext")
+    groups["hub"].command(members)
+    members.command(hub.add)
+    members.command(hub.rotate)
+    members.command(hub.expel)
+    members.command(hub.list_, name="list")
     groups["lists"].command(lists.import_, name="import")
     groups["keys"].command(keys.list_, name="list")
     groups["people"].command(people.list_, name="list")

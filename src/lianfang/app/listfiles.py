@@ -152,7 +152,7 @@ def _parquet(file: Path) -> Iterator[Line]:
 
     number = 0
     try:
-        with pq.ParquetFile(file) as table:
+        with pq.ParquetFile(file, pre_buffer=False) as table:
             for batch in table.iter_batches(BATCH_ROWS):
                 for row in batch.to_pylist():
                     number += 1

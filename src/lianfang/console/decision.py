@@ -115,7 +115,10 @@ def _rejudge(request: AnyRequest, shown: Shown, draft: Draft) -> Both:
         sets = (publisher.ruleset, as_it_would_be(publisher, connection, draft.change))
         listed = hits_of(connection, shown.payment, shown.at)
         lists = store.list_names(connection)
-    now, then = (rejudge(book_of(one, lists), shown.payment, named, shown.decision.score, listed) for one in sets)
+    now, then = (
+        rejudge(book_of(one, lists), shown.payment, named, shown.decision.score, listed, shown.decision.tags)
+        for one in sets
+    )
     return Both(draft, now, then)
 
 

@@ -12,7 +12,7 @@ from litestar.datastructures import Cookie
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Redirect
 
-from lianfang.console.installation import Console
+from lianfang.console.installation import Installation
 from lianfang.console.page import LANG_COOKIE, THEME_COOKIE, THEMES, page
 from lianfang.console.signed import Form, begin, end, ours, signed
 from lianfang.console.words import LANGS
@@ -25,19 +25,21 @@ from lianfang.services.identity import people_store as store
 from lianfang.services.identity.passwords import fits, hashed, totp_step
 from lianfang.services.identity.people import checked_password, failed, may_try, new_person, succeeded
 
-HOME: Final = "/console/live"
+HOME: Final = "/console"
+"""Leads on to what this installation shows first."""
 YEAR_S: Final = 365 * 86_400
 Next = Annotated[str, QueryParameter(name="next", description="Where to go afterwards")]
 
 
 @get("/console", include_in_schema=False)
-async def home() -> Redirect:
-    return Redirect(HOME, status_code=303)
+async def home(request: AnyRequest) -> Redirect:
+    console: Installation = request.app.state.console
+    return Redirect(console.home, status_code=303)
 
 
 @get("/console/sign-in", include_in_schema=False)
 async def sign_in_page(request: AnyRequest, back: Next = "") -> Any:
-    console: Console = request.app.state.console
+    console: Installation = request.app.state.console
     if await asyncio.to_thread(console.setup_code) is not None:
         return Redirect("/console/setup", status_code=303)
     return page(request, "sign-in.html", None, back=inside(back), name="", said="", code=False)
@@ -105,7 +107,7 @@ async def sign_out(request: AnyRequest) -> Redirect:
 
 @get("/console/setup", include_in_schema=False)
 async def setup_page(request: AnyRequest) -> Any:
-    console: Console = request.app.state.console
+    console: Installation = request.app.state.console
     if await asyncio.to_thread(console.setup_code) is None:
         return Redirect("/console/sign-in", status_code=303)
     return page(request, "setup.html", None, said="", where="", name="", shown="")
@@ -125,7 +127,7 @@ async def setup(request: AnyRequest) -> Any:
 
 
 def _first_person(request: AnyRequest, form: Form, name: str, shown: str) -> None:
-    console: Console = request.app.state.console
+    console: Installation = request.app.state.console
     expected = console.setup_code()
     if expected is None or not hmac.compare_digest(expected.encode(), form.get("code").encode()):
         raise InputError(

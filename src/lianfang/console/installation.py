@@ -1,4 +1,4 @@
-"""What a console must be told of the node it belongs to. `app` fills it in and keeps it as `app.state.console`."""
+"""What a console must be told of the installation it belongs to. `app` fills it in and keeps it as `app.state.console`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from lianfang.console.watched import Watched
+from lianfang.services.identity import Permission
 from lianfang.services.identity.oidc import Oidc
 from lianfang.wire import ListEntry, RuleSet
 
@@ -79,18 +80,32 @@ ReadListText = Callable[[bytes, Literal["csv", "jsonl", "txt"], Mapping[str, Any
 """Text, its format, and what its lines leave out. Raises `InputError` for what cannot be read at all."""
 
 
-@dataclass(frozen=True)
-class Console:
-    """`node`: what this installation is called; `zone`: of times that people read; `secure`: the door speaks TLS."""
+Navigation = tuple[tuple[str, tuple[tuple[str, str, Permission], ...]], ...]
+"""Group, then (key of its words, address, permission)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """What every console is told: a node's, the hub's. `zone`: of times that people read; `secure`: the door speaks TLS."""
 
     node: str
+    """What this installation is called."""
     zone: ZoneInfo
     secure: bool
-    ask_decider: AskDecider
     oidc: Oidc | None
     """The institution's own sign-in, where it has one."""
     setup_code: Callable[[], str | None]
     """The one-time code of the first set-up; None once somebody can sign in."""
+    navigation: Navigation
+    home: str
+    """The page that a person who has signed in sees first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Console(Installation):
+    """What a node's console is told besides."""
+
+    ask_decider: AskDecider
     watched: Watched
     """The node as the pages that watch see it."""
     backtests: Backtests

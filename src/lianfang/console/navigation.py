@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from lianfang.services.identity import Permission
+from lianfang.console.installation import Navigation
 
-NAVIGATION: Final[tuple[tuple[str, tuple[tuple[str, str, Permission], ...]], ...]] = (
+HOME: Final = "/console/live"
+NAVIGATION: Final[Navigation] = (
     ("watch", (("live", "/console/live", "see"), ("search", "/console/search", "see"), ("queue", "/console/queue", "see"),
                ("wall", "/console/wall", "see"))),
     ("change", (("rules", "/console/rules", "see"), ("drafts", "/console/drafts", "see"), ("lists", "/console/lists", "see"),

@@ -12,7 +12,7 @@ from litestar.params import FromQuery, QueryParameter
 from litestar.response import Redirect
 
 from lianfang.console.entrance import inside
-from lianfang.console.installation import Console
+from lianfang.console.installation import Installation
 from lianfang.console.page import page
 from lianfang.console.reach import writing
 from lianfang.console.signed import begin
@@ -32,14 +32,14 @@ Begun = Annotated[str, QueryParameter(name="state")]
 
 
 def _oidc(request: AnyRequest) -> Oidc:
-    console: Console = request.app.state.console
+    console: Installation = request.app.state.console
     if console.oidc is None:
         raise NotFoundError("this node has no OIDC provider (setting oidc_issuer)", "path")
     return console.oidc
 
 
 def _back(request: AnyRequest) -> str:
-    console: Console = request.app.state.console
+    console: Installation = request.app.state.console
     return f"{'https' if console.secure else 'http'}://{request.headers['host']}/console/oidc/back"
 
 
@@ -64,7 +64,7 @@ async def back(request: AnyRequest, begun: Begun = "", code: FromQuery[str] = ""
 
 
 def _cookie(request: AnyRequest, value: str, max_age: int) -> Cookie:
-    console: Console = request.app.state.console
+    console: Installation = request.app.state.console
     return Cookie(
         key=COOKIE, value=value, max_age=max_age, path="/console/oidc", secure=console.secure, httponly=True,
         samesite="lax",

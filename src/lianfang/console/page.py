@@ -15,12 +15,12 @@ from litestar import Response
 
 from lianfang.console import shown
 from lianfang.console.assets import asset
-from lianfang.console.installation import Console
-from lianfang.console.navigation import NAVIGATION
+from lianfang.console.installation import Installation
 from lianfang.console.sentences import teller
 from lianfang.console.words import Lang, chosen, sayer
 from lianfang.infra.asgi import AnyRequest
 from lianfang.services.identity.people_store import Session
+from lianfang.wire import TAXONOMY
 
 GRAPH_STYLE: Final = "'sha256-pgvDUBa4IjFA2yuSJ2cqcyxmNYJMborsd0ORcRv9vw8='"
 """The one style element that the network's library writes itself."""
@@ -44,7 +44,7 @@ def _environment(lang: Lang, zone: ZoneInfo) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(say=sayer(lang), lang=lang, asset=asset, **shown.functions(lang))
+    environment.globals.update(say=sayer(lang), lang=lang, asset=asset, taxonomy=TAXONOMY, **shown.functions(lang))
     environment.filters.update(shown.filters(lang, zone), sentence=teller(lang))
     return environment
 
@@ -75,7 +75,7 @@ def page(
     `graph`: it draws a network; `editor`: it has one, whose own style needs a nonce.
     """
     lang = language(request)
-    console: Console = request.app.state.console
+    console: Installation = request.app.state.console
     theme = request.cookies.get(THEME_COOKIE)
     nonce = secrets.token_urlsafe(16) if editor else ""
     html = text(
@@ -89,7 +89,8 @@ def page(
         themes=THEMES,
         here=request.url.path,
         query=request.url.query,
-        navigation=NAVIGATION,
+        navigation=console.navigation,
+        home=console.home,
         node=console.node,
         has_oidc=console.oidc is not None,
         now=request.app.state.wall(),

@@ -11,6 +11,7 @@ import string
 import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from heapq import merge
 from importlib.resources import files
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -22,6 +23,8 @@ TEXT_MAX: Final = 4_000
 """A longer text is shown as it is: no sentence of ours is so long."""
 DEPTH_MAX: Final = 4
 """Sentences within sentences, so deep."""
+PARTS_MAX: Final = 16
+"""Sentences in a row with `; ` between them, so many."""
 SAID: Final = "said"
 """The mark of a value that is itself a sentence."""
 WORDS: Final = "word"
@@ -89,15 +92,18 @@ class _Index:
     """Sentences by their first characters, those that say most first."""
 
     def __init__(self, known: tuple[Sentence, ...]) -> None:
-        self._begun: dict[str, list[Sentence]] = {}
-        for one in known:
+        begun: dict[str, list[Sentence]] = {}
+        for one in sorted(known, key=lambda one: -one.weight):
             key = one.literals[0][:_KEY]
-            self._begun.setdefault(key if len(key) == _KEY or len(one.literals) == 1 else "", []).append(one)
+            begun.setdefault(key if len(key) == _KEY or len(one.literals) == 1 else "", []).append(one)
+        self._any = tuple(begun.get("", ()))
+        self._near = {
+            key: tuple(merge(some, self._any, key=lambda one: -one.weight)) for key, some in begun.items() if key
+        }
 
     def find(self, text: str) -> tuple[Sentence, dict[str, str]] | None:
         """The sentence that a text is, and its values."""
-        near = [*self._begun.get(text[:_KEY], ()), *self._begun.get("", ())]
-        for one in sorted(near, key=lambda one: -one.weight):
+        for one in self._near.get(text[:_KEY], self._any):
             values = one.values(text)
             if values is not None:
                 return one, values
@@ -130,8 +136,24 @@ def told(text: str, depth: int = 0) -> Told:
         inner = told(what, depth)
         if inner.took:
             return Told(f"{inner.text}（位置 `{where[:-1]}`）", inner.took, inner.unknown)
+    if (row := _row(text, depth)) is not None:
+        return row
     found = _index(depth > 0).find(text)
     return _placed(text, depth) if found is None else _filled(*found, depth)
+
+
+def _row(text: str, depth: int) -> Told | None:
+    """Several sentences, `; ` between them; None unless every one of them is known to the last word."""
+    parts = text.split("; ", PARTS_MAX)
+    if not 1 < len(parts) <= PARTS_MAX:
+        return None
+    found = []
+    for one in parts:
+        entry = _index(True).find(one)
+        if entry is None or (said := _filled(*entry, depth + 1)).unknown:
+            return None
+        found.append(said)
+    return Told("；".join(one.text for one in found), tuple(chain(*(one.took for one in found))), ())
 
 
 def _placed(text: str, depth: int) -> Told:

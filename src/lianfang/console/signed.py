@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from litestar.datastructures import Cookie
 
-from lianfang.console.installation import Console
+from lianfang.console.installation import Installation
 from lianfang.console.page import unmasked
 from lianfang.infra.asgi import AnyRequest
 from lianfang.kernel import limits
@@ -139,7 +139,7 @@ def same_origin(request: AnyRequest) -> None:
 
 
 def _cookie_name(request: AnyRequest) -> str:
-    console: Console = request.app.state.console
+    console: Installation = request.app.state.console
     return SECURE_COOKIE if console.secure else COOKIE
 
 
@@ -170,7 +170,7 @@ async def end(request: AnyRequest) -> Cookie:
 
 def cookie(request: AnyRequest, value: str, max_age: int | None = None) -> Cookie:
     """The session's cookie: never for scripts, never for other sites."""
-    console: Console = request.app.state.console
+    console: Installation = request.app.state.console
     return Cookie(
         key=_cookie_name(request), value=value, max_age=max_age, path="/", secure=console.secure, httponly=True,
         samesite="lax",

@@ -13,6 +13,7 @@ from lianfang.wire.model import Model
 from lianfang.wire.outcome import Outcome
 from lianfang.wire.payment import Payment
 from lianfang.wire.rule import Rule, RuleSet
+from lianfang.wire.sharing import Entry, Tag
 from lianfang.wire.strict import refuse_ambiguous, refuse_control_characters
 
 T = TypeVar("T")
@@ -71,6 +72,8 @@ read_outcome: Final = Reader(Outcome)
 read_list_entry: Final = Reader(ListEntry)
 LAYOUT: Final = "\n\r\t"
 """What people lay text out with; a condition may have several lines."""
+read_tag: Final = Reader(Tag)
+read_entry: Final[Reader[Entry]] = Reader(Entry)  # type: ignore[arg-type]
 read_rule: Final = Reader(Rule, LAYOUT)
 read_ruleset: Final = Reader(RuleSet, LAYOUT)
 read_manifest: Final = Reader(Model, LAYOUT)

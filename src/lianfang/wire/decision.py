@@ -9,6 +9,8 @@ from msgspec import Meta
 from lianfang.kernel import limits
 from lianfang.wire.listing import ListEffect
 from lianfang.wire.payment import Id, Moment, Part, Text
+from lianfang.wire.sharing import Grade, MemberId
+from lianfang.wire.taxonomy import Category
 
 Action = Literal["allow", "challenge", "hold", "block"]
 ACTIONS: Final[tuple[Action, ...]] = ("allow", "challenge", "hold", "block")
@@ -67,6 +69,17 @@ class Reason(Part, frozen=True, kw_only=True):
     """What was met, where a list says so."""
 
 
+class TagMet(Part, frozen=True, kw_only=True):
+    """A shared tag that a subject of the payment bears, and whose word it is."""
+
+    path: Id
+    category: Category
+    severity: Grade
+    contributors: tuple[MemberId, ...]
+    pending: bool = False
+    """The log that carries it was not cosigned yet."""
+
+
 class Versions(Part, frozen=True):
     """What was in force when the decision was made."""
 
@@ -95,6 +108,8 @@ class Decision(Part, frozen=True, kw_only=True):
     """Rules in shadow that fired: on record, without effect."""
     challenger_score: float | None = None
     """What a model in shadow said: on record, without effect."""
+    tags: tuple[TagMet, ...] = ()
+    """What other members say of the payment's subjects, whether or not a rule heeded it."""
     challenge: Asked | None = None
     """What is asked of the customer; null where the action is `allow` or `block`."""
     decided_at: Moment

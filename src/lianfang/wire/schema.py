@@ -12,8 +12,25 @@ from lianfang.wire.model import Model
 from lianfang.wire.outcome import Outcome
 from lianfang.wire.payment import Payment
 from lianfang.wire.rule import Rule, RuleSet
+from lianfang.wire.sharing import (
+    Acknowledgement,
+    AppealEntry,
+    CeremonyEntry,
+    MemberEntry,
+    OpinionEntry,
+    SessionRequest,
+    Tag,
+    TagEntry,
+    TombstoneEntry,
+    VetoEntry,
+)
+from lianfang.wire.tokens import ConfirmationRequest, EvaluationAnswer, EvaluationRequest
 
-MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (Payment, Decision, Outcome, ListEntry, Rule, RuleSet, Model)
+MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
+    Payment, Decision, Outcome, ListEntry, Rule, RuleSet, Model,
+    Tag, TagEntry, TombstoneEntry, OpinionEntry, AppealEntry, VetoEntry, MemberEntry, CeremonyEntry, SessionRequest,
+    Acknowledgement, EvaluationRequest, EvaluationAnswer, ConfirmationRequest,
+)  # fmt: skip
 
 
 def json_schema() -> dict[str, Any]:

@@ -20,6 +20,7 @@ from lianfang.app.learn.backtest_figures import as_json, figures
 from lianfang.app.learn.backtest_report import page
 from lianfang.app.learn.sides import sides_of
 from lianfang.app.replay.run import FOREVER, REPLAY_KEY
+from lianfang.engines.features import state as state_module
 from lianfang.engines.scoring import NoModel
 from lianfang.infra.history import native_mapping
 from lianfang.kernel.errors import InputError
@@ -85,6 +86,27 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 def run(path: Path, rules: RuleSet = RULES, **changes: Any) -> Outcome:
     given_ = {"since": -FOREVER, "label_delay": 3 * DAY} | changes
     return backtest(Backtest(rules, path, native_mapping(), NO_LISTS, NOW, **given_))
+
+
+def test_memory_given_back_on_the_way_changes_no_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(7)
+    rows = [
+        row(i, int(amount), f"p{i // 20 + payer}", int(fraud), i / 800, i / 800 + 2 if fraud else None)
+        for i, (amount, payer, fraud) in enumerate(
+            zip(rng.integers(1, 30_000, 32_000), rng.integers(0, 200, 32_000), rng.random(32_000) < 0.05, strict=True)
+        )
+    ]
+    path = write(tmp_path / "h.parquet", rows)
+    bad = rule("bad", "bad_30d >= 1 and n_24h > 0", points=30)
+    rules = msgspec.structs.replace(RULES, features=(*COUNTED, *FRAUDS), rules=(*RULES.rules, bad))
+    monkeypatch.setattr(state_module, "RECLAIM_WORDS", 1 << 40)
+    never = run(path, rules)
+    monkeypatch.setattr(state_module, "RECLAIM_WORDS", 1_000)
+    swept = run(path, rules)
+    assert (swept.tallies[0].counts == never.tallies[0].counts).all()
+    after, before = (one.sides[0].replayer.decider.hot.state for one in (swept, never))
+    assert after.keys < before.keys / 2
+    assert after.arena_bytes < before.arena_bytes * 2 / 3
 
 
 def test_a_small_history_gives_the_figures_computed_by_hand(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from lianfang.engines.expr import Environment, check, compile_predicates
 from lianfang.engines.features import Declared, FeatureState, Plan, Windowed, compile_plan, declare, feed
 from lianfang.engines.features import memory as m
 from lianfang.engines.features import plan as plan_module
+from lianfang.engines.features import state as state_module
+from lianfang.engines.features.index import sweep_all
 from lianfang.engines.features.layout import RING_WORDS
 from lianfang.engines.keyed import HashKey
 from lianfang.kernel.errors import EvidenceError
@@ -221,6 +223,99 @@ def test_expired_keys_give_their_memory_back() -> None:
     for i in range(2_000):
         live.observe(Event(later + i, {**dict.fromkeys(LAYOUT), "payer.account": f"c{i}", "amount": 1, "kind": "qr"}))
     assert live.state.used_bytes <= used * 1.6  # "b" alone grew a ring of its own
+
+
+ordered = st.lists(
+    st.tuples(
+        st.one_of(st.sampled_from([0, 1, HOUR, DAY, DAY + HOUR + 1, 8 * DAY, 31 * DAY]), st.integers(0, 40 * DAY)),
+        st.one_of(st.just(0), st.integers(0, HOUR)),
+        payments,
+    ),
+    min_size=1,
+    max_size=25,
+)
+"""(how long after the newest before it, how much of that late, payment): nothing is later than an hour."""
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(definitions(), min_size=1, max_size=6), ordered, outcomes)
+def test_giving_back_what_no_window_reads_changes_no_number(
+    texts: list[str],
+    history: list[tuple[int, int, dict[str, str | int | None]]],
+    learnt: list[tuple[int, int, int]],
+) -> None:
+    declared = declared_from(texts)
+    swept, never = Live(declared), Live(declared)
+    newest, events = START, []
+    for n, (step, late, values) in enumerate(history):
+        newest += step
+        events.append(Event(newest - late, values))
+        assert same(never.observe(events[n]), swept.observe(events[n])), (n, texts)
+        for after, which, ahead in learnt:
+            if after == n and which <= n:
+                known = events[which]._replace(at=max(newest + ahead, newest - HOUR))
+                newest = max(newest, known.at)
+                never.learn(known)
+                swept.learn(known)
+        sweep_all(swept.plan.words, swept.state.mem, swept.state.index)
+    assert swept.state.keys <= never.state.keys
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([64, 128, 256]))
+def test_a_sweep_of_a_crowded_index_frees_every_silent_key_and_loses_no_other(seed: int, slots: int) -> None:
+    declared = declared_from(["count of payments by payer.account over 1h"])
+    live = Live(declared)
+    live.state.index = np.zeros(slots, np.uint64)
+    draw = random.Random(seed)
+    many = slots * 6 // 10
+    silent = {i for i in range(many) if draw.random() < 0.5}
+    blank: dict[str, str | int | None] = {**dict.fromkeys(LAYOUT), "amount": 1, "kind": "qr"}
+    for i in range(many):
+        live.observe(Event(START, {**blank, "payer.account": f"a{i}"}))
+    later = START + 2 * HOUR  # a key's hour, and one more for late payments, ends when the clock goes on by one
+    for i in set(range(many)) - silent:
+        live.observe(Event(later, {**blank, "payer.account": f"a{i}"}))
+    live.observe(Event(later + 1, {**blank, "payer.account": "z"}))
+    sweep_all(live.plan.words, live.state.mem, live.state.index)
+    assert live.state.keys == many - len(silent) + 1
+    for i in range(many):
+        got = live.observe(Event(later + 1, {**blank, "payer.account": f"a{i}"}))
+        assert got == [0.0 if i in silent else 1.0]
+
+
+def test_a_key_that_is_silent_for_a_day_gives_back_its_short_windows_and_keeps_its_long_ones() -> None:
+    texts = ["count of payments by payer.account over 24h", "count of payments by payer.account over 90d"]
+    live = Live(declared_from(texts))
+    blank: dict[str, str | int | None] = {**dict.fromkeys(LAYOUT), "amount": 1, "kind": "qr"}
+    for i in range(500):
+        live.observe(Event(START + i, {**blank, "payer.account": f"a{i}"}))
+    before = live.state.arena_bytes
+    live.observe(Event(START + 2 * DAY, {**blank, "payer.account": "b"}))
+    sweep_all(live.plan.words, live.state.mem, live.state.index)
+    assert live.state.keys == 501
+    rows = live.plan.words[4 + 2] * 8  # of a new key; its first blocks, 64 bytes each
+    for i in range(250):
+        live.observe(Event(START + 2 * DAY + i, {**blank, "payer.account": f"c{i}"}))
+    assert live.state.arena_bytes - before <= 256 * (rows + 64)
+    assert live.observe(Event(START + 2 * DAY + 999, {**blank, "payer.account": "a7"})) == [0.0, 1.0]
+
+
+def test_memory_is_looked_through_only_when_some_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_module, "RECLAIM_WORDS", 4_000)
+    declared = declared_from(["count of payments by payer.account over 1m"])
+    live, never = Live(declared), Live(declared)
+    looked = []
+    for i in range(2_000):
+        at = START + i * 5 * MINUTE  # an hour and a minute later a key is forgotten
+        event = Event(at, {**dict.fromkeys(LAYOUT), "payer.account": f"a{i}", "amount": 1, "kind": "qr"})
+        assert same(never.observe(event), live.observe(event))
+        looked.append(live.state.reclaim())
+    assert 2 <= sum(looked) <= 10
+    assert live.state.arena_bytes < never.state.arena_bytes / 3
+    live.state.grow()
+    assert not live.state.reclaim()
+    assert len(live.state.old_index) > 0
 
 
 def test_full_memory_makes_features_null_and_says_so_but_never_wrong() -> None:

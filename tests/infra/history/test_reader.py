@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -28,6 +29,7 @@ from lianfang.infra.history import (
 )
 from lianfang.infra.history.convert import convert, rule_of
 from lianfang.infra.history.mapping import Source
+from lianfang.infra.history.table import slices
 from lianfang.kernel.errors import InputError
 from lianfang.kernel.instant import DAY, instant
 from lianfang.kernel.limits import AMOUNT_MAX
@@ -89,6 +91,20 @@ def test_columns_become_ready_values(tmp_path: Path) -> None:
     assert batch.columns["attributes.lat:number"] == [1.0, 2.0, 3.0]
     assert batch.columns["memo"] == [None] * 3
     assert batch.labels is None
+
+
+@pytest.mark.parametrize("group", [10_000, 400_000])
+def test_a_long_parquet_file_is_never_held_whole(tmp_path: Path, group: int) -> None:
+    """Neither what was read of it, nor a group of rows as large as the file."""
+    noise = np.random.default_rng(1).integers(0, 1 << 62, 400_000)  # which nothing compresses
+    path = tmp_path / "long.parquet"
+    pq.write_table(pa.table({"tx": noise}), path, row_group_size=group, use_dictionary=False)
+    size, before, most = path.stat().st_size, pa.total_allocated_bytes(), 0
+    for part in slices(path, ["tx"], 8_192):
+        assert part.rows.num_rows
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert size > 3_000_000
+    assert most < size / 2
 
 
 def test_a_csv_keeps_leading_zeros_and_says_the_same_as_parquet(tmp_path: Path) -> None:

@@ -25,19 +25,22 @@ from lianfang.services.decide import LIST_SCHEMA, ListBook
 
 ROWS: Final = 1_300_000
 ROWS_MAX: Final = 200_000_000
+DAYS_MAX: Final = 3_650
 PARITY_ROWS: Final = 60_000
 """Payments of which every feature is computed both ways."""
 _MB: Final = 1 << 20
 
 
-def bench_backtest(json_file: Path | None, rows: int = ROWS, parity_rows: int = PARITY_ROWS) -> None:
-    """Measure, print, write. Raises `InputError` for a number of rows that cannot be."""
+def bench_backtest(json_file: Path | None, rows: int = ROWS, parity_rows: int = PARITY_ROWS, days: int = DAYS) -> None:
+    """Measure, print, write. `days`: of the history. Raises `InputError` for numbers of rows or days that cannot be."""
     if not 1_000 <= rows <= ROWS_MAX:
         raise InputError(f"from 1,000 to {ROWS_MAX:,} rows", "--rows")
+    if not 1 <= days <= DAYS_MAX:
+        raise InputError(f"from 1 to {DAYS_MAX:,} days", "--days")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "history.parquet"
-        write_made_history(path, rows)
-        seconds, cpu = _run(path)
+        write_made_history(path, rows, days=days)
+        seconds, cpu = _run(path, days)
         peak = peak_mb()
         few = Path(folder) / "few.parquet"
         write_made_history(few, min(parity_rows, rows), accounts=2_000)
@@ -53,20 +56,20 @@ def bench_backtest(json_file: Path | None, rows: int = ROWS, parity_rows: int = 
         Figure("parity_differences", found.differences, f"of {found.compared:,} features computed both ways", "0"),
     ]
     about: dict[str, Any] = {
-        "history": f"{rows:,} made-up payments of {DAYS} days, one Parquet file",
+        "history": f"{rows:,} made-up payments of {days} days, one Parquet file",
         "parity": f"{found.payments:,} payments, {found.doubtful:,} doubtful and left out",
     }
     publish("backtest", made, about, json_file)
 
 
-def _run(path: Path) -> tuple[float, float]:
+def _run(path: Path, days: int) -> tuple[float, float]:
     """Seconds and processor seconds from the open file to all figures, compilation included."""
     job = Backtest(
         rules=ruleset(),
         history=path,
         mapping=native_mapping(),
         lists=ListBook(LIST_SCHEMA.empty_table(), REPLAY_KEY, "none"),
-        now=BEGINS + (DAYS + 1) * DAY,
+        now=BEGINS + (days + 1) * DAY,
         known_lists=LISTS,
         since=-FOREVER,
     )

@@ -107,7 +107,7 @@ def _figures(sizes: Sizes, root: Path) -> list[Figure]:
         restart_s = node.said["restart_s"]
         for server, key in ((node, prepared.key), (fuller, packed.key)):
             plan = _saturated(server, sizes)
-            _in_child(_load, plan, sizes.warm, sizes.accounts, key, 2 * sizes.rounds, sizes.begins)
+            in_child(_load, plan, sizes.warm, sizes.accounts, key, 2 * sizes.rounds, sizes.begins)
         for i in range(sizes.rounds):
             print(f"round {i + 1} of {sizes.rounds} ...", flush=True)
             saturated = _measure(node, sizes, prepared.key, run=2 * i)
@@ -119,11 +119,11 @@ def _figures(sizes: Sizes, root: Path) -> list[Figure]:
     stolen = stolen_share(before, cpu_times())
     figures = [*_served(rounds, sizes), *disk, *stolen, *_state(prepared, restart_s)]
     count = min(sizes.requests, 200_000)
-    figures += _in_child(in_process, prepared.root, sizes.entries, count, sizes.accounts)
-    figures += _in_child(in_process_with_pack, packed.root, sizes.entries, count, sizes.accounts)
-    figures += _in_child(in_process_with_model, prepared.root, sizes.entries, count, sizes.accounts)
-    figures += _in_child(part_costs, prepared.root, sizes.entries, sizes.accounts)
-    figures += _in_child(replay_speed, root / "history.parquet", max(sizes.accounts // 10, 1_000), sizes.replay)
+    figures += in_child(in_process, prepared.root, sizes.entries, count, sizes.accounts)
+    figures += in_child(in_process_with_pack, packed.root, sizes.entries, count, sizes.accounts)
+    figures += in_child(in_process_with_model, prepared.root, sizes.entries, count, sizes.accounts)
+    figures += in_child(part_costs, prepared.root, sizes.entries, sizes.accounts)
+    figures += in_child(replay_speed, root / "history.parquet", max(sizes.accounts // 10, 1_000), sizes.replay)
     return figures
 
 
@@ -183,7 +183,7 @@ def _measure(server: _Server, sizes: Sizes, key: str, *, rate: int = 0, run: int
     """One run of the load generator in a process of its own, on the last core."""
     count = int(rate * (sizes.seconds + 3)) if rate else (20_000 if repeat else sizes.requests)
     plan = msgspec.structs.replace(_saturated(server, sizes), rate=rate, repeat=repeat)
-    return _in_child(_load, plan, count, sizes.accounts, key, run, sizes.starts(run))  # type: ignore[no-any-return]
+    return in_child(_load, plan, count, sizes.accounts, key, run, sizes.starts(run))  # type: ignore[no-any-return]
 
 
 def _saturated(server: _Server, sizes: Sizes) -> Plan:
@@ -204,7 +204,7 @@ def _renamed(body: bytes, run: int) -> bytes:
     return body.replace(b'"bench-', b'"run%d-' % run, 1)
 
 
-def _in_child(work: Callable[..., Any], *args: Any) -> Any:
+def in_child(work: Callable[..., Any], *args: Any) -> Any:
     """Run in a fresh process: no warm caches, no garbage of other parts."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:

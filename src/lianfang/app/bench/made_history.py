@@ -27,9 +27,9 @@ KNOWN_AFTER_DAYS: Final = 14
 """A fraud becomes known within so many days."""
 
 
-def write_made_history(path: Path, rows: int, accounts: int = 200_000) -> None:
-    """Writes `rows` payments of `DAYS` days between `accounts` accounts as one Parquet file in the native layout."""
-    step = DAYS * DAY // rows
+def write_made_history(path: Path, rows: int, accounts: int = 200_000, days: int = DAYS) -> None:
+    """Writes `rows` payments of so many days between `accounts` accounts as one Parquet file in the native layout."""
+    step = days * DAY // rows
     with pq.ParquetWriter(path, _part(0, 1, step, accounts).schema, compression="zstd") as writer:
         for first in range(0, rows, PART):
             writer.write_table(_part(first, min(PART, rows - first), step, accounts))

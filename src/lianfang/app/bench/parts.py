@@ -32,7 +32,7 @@ KEPT: Final = 2_000
 """Rows whose feature values are kept for the rules."""
 
 
-class _NoJournal:
+class NoJournal:
     """Takes records and forgets them: the in-process figure has no disk in it."""
 
     next_seq = 1
@@ -50,7 +50,8 @@ class _NoJournal:
         raise AssertionError("a benchmark id was repeated")
 
 
-def _state(root: Path, entries: int, rules: RuleSet | None = None) -> tuple[RuleBook, HotPath]:
+def live_state(root: Path, entries: int, rules: RuleSet | None = None) -> tuple[RuleBook, HotPath]:
+    """The book and the state of a folder that `prepare` made."""
     files = NodeFiles(root)
     book = benchmark_book(files, entries, rules)
     hot = hot_path(book, files.hash_key(), memory_bytes=8 << 30, ids_remembered=1_048_576)
@@ -91,8 +92,8 @@ def _decisions(
     root: Path, entries: int, count: int, accounts: int, scorer: Scorer, rules: RuleSet | None = None
 ) -> tuple[float, float]:
     """Decisions a second, and the share of them that were not `allow`."""
-    book, hot = _state(root, entries, rules)
-    decider = Decider(book, hot, _NoJournal(), scorer, ticks_ns)
+    book, hot = live_state(root, entries, rules)
+    decider = Decider(book, hot, NoJournal(), scorer, ticks_ns)
     now = today()
     bodies = list(Traffic(accounts, seed=99).bodies(count, traffic_start()))
     for body in bodies[:2_000]:
@@ -111,7 +112,7 @@ def _decisions(
 
 def part_costs(root: Path, entries: int, accounts: int, count: int = 40_000) -> list[Figure]:
     """Microseconds a payment of the three engines, on the live state of all accounts."""
-    book, hot = _state(root, entries)
+    book, hot = live_state(root, entries)
     begins = traffic_start()
     payments = [msgspec.convert(p, Payment) for p in _plain(accounts, count, begins)]
     rows = [book.flatten(p) for p in payments]

@@ -110,7 +110,7 @@ def accuracy(*, json: JsonFile = None, handbook: Path | None = None, worlds: boo
     return 0
 
 
-def backtest(*, json: JsonFile = None, rows: int | None = None, quick: bool = False) -> int:
+def backtest(*, json: JsonFile = None, rows: int | None = None, days: int | None = None, quick: bool = False) -> int:
     """Measure the backtest: 60 features and 100 rules over a made-up history; a score; parity of features. A minute.
 
     Parameters
@@ -118,14 +118,17 @@ def backtest(*, json: JsonFile = None, rows: int | None = None, quick: bool = Fa
     json
         Also write the figures as JSON to this file.
     rows
-        Payments of the history; without, 1,300,000. It is streamed: memory does not grow with it.
+        Payments of the history; without, 1,300,000. It is streamed: memory grows with what the windows hold, not with it.
+    days
+        Days that the history spans; without, 90. In longer ones accounts are less busy, and windows pass.
     quick
         A small run, for trying the command; not for quoting.
     """
     from lianfang.app.bench.backtest import PARITY_ROWS, ROWS, bench_backtest
+    from lianfang.app.bench.made_history import DAYS
 
     given = rows if rows is not None else ROWS // 50 if quick else ROWS
-    bench_backtest(json, given, PARITY_ROWS // 20 if quick else PARITY_ROWS)
+    bench_backtest(json, given, PARITY_ROWS // 20 if quick else PARITY_ROWS, DAYS if days is None else days)
     return 0
 
 
@@ -147,4 +150,38 @@ def console(*, json: JsonFile = None, rows: int | None = None, pages: int | None
 
     found = rows if rows is not None else ROWS // 100 if quick else ROWS
     bench_console(json, found, found if pages is None else pages)
+    return 0
+
+
+def alliance(*, json: JsonFile = None, quick: bool = False, only: tuple[str, ...] = ()) -> int:
+    """Measure sharing: keyholders, the log, ten million tags in the decider, a tag's way to another member. Ten minutes.
+
+    Parameters
+    ----------
+    json
+        Also write the figures as JSON to this file.
+    quick
+        A small run, for trying the command; not for quoting.
+    only
+        Parts to measure; all of them if not said.
+    """
+    from lianfang.app.bench.alliance import bench_alliance
+
+    bench_alliance(json, quick=quick, only=only)
+    return 0
+
+
+def log(*, json: JsonFile = None, quick: bool = False) -> int:
+    """Measure the verifiable log: appends that each wait for the disk, alone and in batches. Half a minute.
+
+    Parameters
+    ----------
+    json
+        Also write the figures as JSON to this file.
+    quick
+        A small run, for trying the command; not for quoting.
+    """
+    from lianfang.app.bench.tlog import bench_log
+
+    bench_log(json, 0.5 if quick else 10)
     return 0

@@ -148,6 +148,7 @@ class _Run:
             of = side.rows(columns, rows)
             if not side.shares or steps is None:
                 steps = side.replayer.step(of, frauds)
+                side.replayer.reclaim()  # a history out of order is refused, so no payment misses what this gives back
             found.append(side.replayer.judge_steps(of, steps, side.hints(columns, rows)))
         return found
 

@@ -25,6 +25,7 @@ from lianfang.app.node.files import NodeFiles
 from lianfang.app.node.metrics import metrics_page
 from lianfang.app.node.openapi import decider_openapi
 from lianfang.app.node.snapshots import Snapshots, read_snapshot
+from lianfang.app.node.tagged import TagsFollowed
 from lianfang.app.settings import Settings
 from lianfang.engines.hotpath import HotPath
 from lianfang.engines.scoring import NoModel, TrainedModel
@@ -101,6 +102,8 @@ class DeciderProcess:
         self._decide_by(book, self.models)
         self.snapshots = Snapshots(self.hot, self.files.snapshot)
         self._recover()
+        self.tags = TagsFollowed(self.files.published, self.decider)
+        self.tags.load()
         _warm_up(book, self.hot)
         self._warm(self.models)
         self.touched = TouchedAhead.of(self.hot.state)
@@ -119,7 +122,9 @@ class DeciderProcess:
         )
         said = {"decider": self._port, "restart_s": self.restart_s, "iso8583": self.cards_port}
         print(msgspec.json.encode(said).decode(), flush=True)
+        following = asyncio.create_task(self.tags.follow())
         await self._follow()
+        following.cancel()
         self.ready = False
         if cards is not None:
             await cards.stop()
@@ -332,7 +337,11 @@ class DeciderProcess:
         ready = self.ready and failure is None
         body = {
             "ready": ready,
-            "attention": {**self.trouble, **({"journal": str(failure)} if failure else {})},
+            "attention": {
+                **self.trouble,
+                **({"tags": self.tags.trouble} if self.tags.trouble else {}),
+                **({"journal": str(failure)} if failure else {}),
+            },
             "rules": book.rules_version,
             "lists": book.lists.version,
             "features": book.plan.signature,
@@ -341,6 +350,7 @@ class DeciderProcess:
             "rules_live": sum(rule.mode == "live" for rule in book.compiled.rules),
             "quarantined": sorted(book.quarantined),
             "list_entries": book.lists.size,
+            "tagged_subjects": self.decider.tags.table.taken,
             "seq": self.journal.durable_seq,
             "snapshot_seq": self.snapshots.seq,
         }
@@ -354,7 +364,7 @@ class DeciderProcess:
 def _warm_up(book: RuleBook, hot: HotPath) -> None:
     """Run the compiled code before the first payment does, on a state of its own."""
     spare = hot_path(book, hot.key, memory_bytes=1 << 24, ids_remembered=1_024)
-    spare.lists = hot.lists
+    spare.lists, spare.tags = hot.lists, hot.tags
     text = spare.text(book.layout)
     at = WallClock()()
     raw = msgspec.json.encode(

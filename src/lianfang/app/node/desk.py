@@ -27,7 +27,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from lianfang import __version__
 from lianfang.app import settings as settings_module
-from lianfang.app.node import docs_page
+from lianfang.app.node import alliance, docs_page
 from lianfang.app.node.api_document import node_openapi
 from lianfang.app.node.clock import WallClock, ticks_s
 from lianfang.app.node.files import NodeFiles
@@ -59,6 +59,7 @@ from lianfang.services.identity import SCOPES, ApiKey, KeyRing, issue, people_st
 from lianfang.services.identity import routes as identity_routes
 from lianfang.services.identity import store as identity_store
 from lianfang.services.overview import payments_routes
+from lianfang.services.share import routes as share_routes
 
 WATCH_S: Final = 0.5
 """How often rule files and records are looked at."""
@@ -103,6 +104,7 @@ class Desk:
         self.following = Following(self.files, self.database, self.wall)
         self.watched = Watched(settings, self.files, self.following, self.ready, self.decider_url)
         self.following.hooks.append(AlertFeed(self.database, self.files.hash_key()))
+        self.alliance = alliance.join(self.files, self.database, self.following, self.wall)
         self.decider_port = settings.decider_port
         self.answers: Counter[int] = Counter()
 
@@ -116,6 +118,8 @@ class Desk:
             if named:
                 self._load_model("challenger" if role == "challenger" else "model", Path(named))
         self.publisher.publish()
+        if self.alliance is not None:
+            self.alliance.start()
 
     def _load_model(self, role: Role, path: Path) -> None:
         """The model of the settings, once for each version: what was loaded since over the API stays."""
@@ -156,6 +160,7 @@ class Desk:
         except (DependencyError, msgspec.MsgspecError) as why:
             decider = {"ready": False, "attention": {"decider": str(why)}}
         attention = {**decider.get("attention", {}), **self.publisher.trouble, **self.following.attention()}
+        attention |= self.alliance.attention() if self.alliance is not None else {}
         ready = decider.get("ready") is True
         body = {"ready": ready, "attention": attention, "rules": version_of(self.publisher.ruleset), "decider": decider}
         return (200 if ready else 503), body
@@ -194,6 +199,8 @@ class Desk:
     def close(self) -> None:
         """Give up the records."""
         self.following.stop()
+        if self.alliance is not None:
+            self.alliance.close()
         self.database.close()
 
 
@@ -231,7 +238,7 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
 
 ROUTES: Final = (
     *decide_routes.ROUTES, *adjusting_routes.ROUTES, *models_routes.ROUTES, *drafts_routes.ROUTES, *identity_routes.ROUTES,
-    *payments_routes.ROUTES, *docs_page.ROUTES, healthz, readyz, metrics,
+    *payments_routes.ROUTES, *share_routes.ROUTES, *docs_page.ROUTES, healthz, readyz, metrics,
 )  # fmt: skip
 
 
@@ -258,6 +265,7 @@ def _state(desk: Desk) -> dict[str, Any]:
         "tls_cert": desk.settings.tls_cert,
         "two_people": desk.settings.two_people,
         "console": desk.pages.console(desk.watched),
+        "alliance": desk.alliance,
     }
 
 
@@ -279,6 +287,8 @@ def _chores(desk: Desk) -> list[Coroutine[Any, Any, None]]:
         chores.append(lake_keeping(settings, desk.files, trouble))
     if days(settings, "watch") or days(settings, "review"):
         chores.append(reports_keeping(settings, desk.files, trouble))
+    if desk.alliance is not None:
+        chores.append(desk.alliance.run())
     return chores
 
 

@@ -17,6 +17,7 @@ from lianfang.app.node.reports import JSON_BYTES_MAX, newest
 from lianfang.app.node.watched import Watched
 from lianfang.app.settings import Settings
 from lianfang.console.installation import Console, ReadList, RefusedLine, Said
+from lianfang.console.navigation import HOME, NAVIGATION
 from lianfang.infra.published import read_if_there, write_whole
 from lianfang.infra.sql import Database
 from lianfang.kernel.errors import InputError
@@ -53,6 +54,8 @@ class Pages:
             ask_decider=self._ask,
             oidc=self._oidc(),
             setup_code=self.setup_code,
+            navigation=NAVIGATION,
+            home=HOME,
             backtests=self.backtesting,
             read_list=_read_list,
             newest_watch=self._newest_watch,

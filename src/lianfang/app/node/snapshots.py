@@ -9,9 +9,10 @@ from __future__ import annotations
 import io
 import os
 import time
-import zlib
 from pathlib import Path
 from typing import Final
+
+from isal.isal_zlib import crc32
 
 from lianfang.engines.hotpath import HotPath
 from lianfang.kernel.errors import EvidenceError
@@ -33,7 +34,7 @@ def write_snapshot(hot: HotPath, path: Path, seq: int, *, gentle: bool = False) 
             view = memoryview(data)
             while view.nbytes:
                 chunk, view = view[:_CHUNK], view[_CHUNK:]
-                crc = zlib.crc32(chunk, crc)
+                crc = crc32(chunk, crc)
                 began, size = time.monotonic(), chunk.nbytes
                 while chunk.nbytes:
                     chunk = chunk[out.write(chunk) :]
@@ -74,7 +75,7 @@ def _check(file: io.FileIO) -> None:
     left = os.fstat(file.fileno()).st_size - 4
     crc = 0
     while left > 0 and (chunk := file.read(min(left, _CHUNK))):
-        crc = zlib.crc32(chunk, crc)
+        crc = crc32(chunk, crc)
         left -= len(chunk)
     if left != 0 or file.read(4) != crc.to_bytes(4, "little"):
         raise EvidenceError("the snapshot's bytes do not match its checksum")

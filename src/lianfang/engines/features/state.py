@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lianfang.engines.features import kernel, memory
-from lianfang.engines.features.index import move_all
+from lianfang.engines.features.index import move_all, sweep_all
 from lianfang.engines.features.kernel import learn as kernel_learn
 from lianfang.engines.features.kernel import observe as kernel_observe
 from lianfang.engines.features.plan import Plan
@@ -22,6 +22,10 @@ from lianfang.engines.native import pointer
 from lianfang.kernel.errors import EvidenceError, InputError
 
 INDEX_MIN: Final = 1 << 16
+RECLAIM_SHARE: Final = 1 / 16
+"""`reclaim` looks through all keys when so large a share of the arena was taken since it last did ..."""
+RECLAIM_WORDS: Final = 1 << 23
+"""... and so many words at least (64 MiB)."""
 _MAGIC: Final = b"LFFS0001"
 
 
@@ -70,6 +74,7 @@ class FeatureState:
         self._flags: NDArray[np.int64] = np.zeros(1, np.int64)
         self.out: NDArray[np.float64] = np.full(len(plan.names), np.nan)
         self._k0, self._k1 = np.uint64(key.k0), np.uint64(key.k1)
+        self._reclaim_at = RECLAIM_WORDS
 
     def observe(self, text: bytes, numbers: Sequence[int], at: int, mask: int = 0) -> list[float]:
         """Features of a payment at `at` (us) in the order of the plan's names; NaN is null. Then it is counted.
@@ -124,6 +129,21 @@ class FeatureState:
         if len(self.old_index):
             move_all(self.old_index, self.index, self.mem)
             self.old_index = np.zeros(0, np.uint64)
+
+    def reclaim(self) -> bool:
+        """Give back, when enough was taken to be worth a look, what no window reads any more. Whether it looked.
+
+        For histories, between payments: it stops for as long as all keys take, half a second at five million. Changes no
+        feature of a payment that is at most `LATE_S` older than the newest counted; an older one finds less than it would have.
+        """
+        if self.mem[memory.BUMP] < self._reclaim_at:
+            return False
+        self.finish_growing()
+        given = int(sweep_all(self.plan.words, self.mem, self.index))
+        used = int(self.mem[memory.BUMP])
+        # What is given back is taken again first, and only then does the arena grow.
+        self._reclaim_at = used + max(RECLAIM_WORDS - given, int(used * RECLAIM_SHARE) - given, 1)
+        return True
 
     @property
     def keys(self) -> int:

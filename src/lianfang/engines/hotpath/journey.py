@@ -17,9 +17,10 @@ from lianfang.engines.features import FeatureState, Plan
 from lianfang.engines.features.kernel import FULL_NOW, ask_for, learn, observe
 from lianfang.engines.keyed import HashKey, hash_fields, mix
 from lianfang.engines.keyed.siphash import SEPARATOR
-from lianfang.engines.lookup import EMPTY_TABLE, RecentIds, Table, mark, prefetch_id, probe, recall
+from lianfang.engines.lookup import EMPTY_TABLE, RecentIds, Table, TagTable, mark, prefetch_id, probe, recall, tag_at
 from lianfang.engines.native import float64s, int64s, pointer, prefetch, uint64s
 from lianfang.engines.rules import EMPTY_SCREEN, Screen, screen
+from lianfang.engines.rules.screening import TAGGED
 from lianfang.engines.rules.sieve import STACK
 from lianfang.wire import SUBJECTS
 
@@ -29,6 +30,8 @@ LEARNT: Final = -2
 """In `Steps.before`: no payment, but an outcome that was counted, or that had been counted before."""
 LISTED: Final = 4
 """Flag of `Steps`, beside `FULL_NOW`: a list knows a subject of the payment."""
+TAGGED_NOW: Final = 8
+"""Flag of `Steps`: the alliance says something of a subject of the payment."""
 FLAG_BITS: Final = 8
 """Above the flags stands how many rules may be true."""
 NO_CANDIDATES: Final[list[int]] = []
@@ -38,26 +41,39 @@ SUBJECT_KINDS: Final = tuple(sorted(set(SUBJECTS.values())))
 
 
 @njit(cache=True, nogil=True)
-def _ask_for_lists(lists, kinds, places, hashes, groups):
-    """The hash of each subject as a list subject, into `groups`; ask for its slot. 0 for null."""
+def _ask_for_subjects(lists, tags, kinds, places, hashes, groups):
+    """The hash of each subject, into `groups`; ask for its slots in both tables. 0 for null."""
     slots = u(lists.shape[0] // 2 - 1)
     table = pointer(lists)
+    tag_slots = u(tags.shape[0] // 2 - 1)
+    tag_table = pointer(tags)
     for i in range(kinds.shape[0]):
         h = hashes[places[i]]
         if h != u(0):
             h = mix(h, u(kinds[i]))
             prefetch(table, np.int64((h & slots) * u(2)))
+            prefetch(tag_table, np.int64((h & tag_slots) * u(2)))
         groups[i] = np.int64(h)
 
 
 @njit(cache=True, nogil=True)
 def _look_up(lists, groups):
-    """After `_ask_for_lists`: the list group of each subject, -1 where there is none; whether there is any."""
+    """After `_ask_for_subjects`: the list group of each subject, -1 where there is none; whether there is any."""
     listed = False
     for i in range(groups.shape[0]):
         groups[i] = probe(lists, u(groups[i])) if groups[i] != 0 else -1
         listed = listed or groups[i] >= 0
     return listed
+
+
+@njit(cache=True, nogil=True)
+def _look_up_tags(tags, groups, minute, met):
+    """Before `_look_up`, which overwrites the hashes: the packed tag of each subject into `met`, 0 for none; whether any."""
+    tagged = False
+    for i in range(groups.shape[0]):
+        met[i] = tag_at(tags, u(groups[i]), minute) if groups[i] != 0 else 0
+        tagged = tagged or met[i] != 0
+    return tagged
 
 
 @njit(cache=True, nogil=True)
@@ -67,7 +83,7 @@ def look_up_many(lists, kinds, hashes):
     places = np.arange(kinds.shape[0])
     found = 0
     for i in range(hashes.shape[0]):
-        _ask_for_lists(lists, kinds, places, hashes[i], groups)
+        _ask_for_subjects(lists, lists, kinds, places, hashes[i], groups)
         found += _look_up(lists, groups)
     return found
 
@@ -76,12 +92,14 @@ def look_up_many(lists, kinds, hashes):
 _HASHES, _IDS, _IDS_STATE, _LISTS, _KINDS, _PLACES, _GROUPS, _PLAN, _MEM, _INDEX, _NUMBERS, _OUT = range(12)
 _N_HASHES, _N_IDS, _N_LISTS, _N_PATHS, _N_INDEX, _N_OUT, _K0, _K1, _OLD, _N_OLD = range(12, 22)
 _SCREEN, _SCREEN_NUMBERS, _STACK_AT, _FOUND, _AMOUNT_AT = range(22, 27)
-_WORDS: Final = 27
+_TAGS, _N_TAGS, _MET, _TAGGED_HINT = range(27, 31)
+_WORDS: Final = 31
+_MINUTE_US: Final = 60_000_000
 
 
 @njit(cache=True, nogil=True)
 def _journey(text, context, seq, t, mask, hints):
-    """The seq of the earlier answer (>= 0), or -1 less the flags: those of `observe`, `LISTED`, how many rules may be true.
+    """The seq of the earlier answer (>= 0), or -1 less the flags: `observe`, `LISTED`, `TAGGED_NOW`; how many rules may be true.
 
     Memory is the cost here, so everything that the hashes tell the place of is asked for before anything is looked at.
     """
@@ -95,9 +113,10 @@ def _journey(text, context, seq, t, mask, hints):
     paths = (context[_N_PATHS],)
     lists = carray(uint64s(context[_LISTS]), (context[_N_LISTS],))
     groups = carray(int64s(context[_GROUPS]), paths)
-    if context[_N_LISTS] > 4:
+    tags = carray(uint64s(context[_TAGS]), (context[_N_TAGS],))
+    if context[_N_LISTS] > 4 or context[_N_TAGS] > 4:
         places, kinds = carray(int64s(context[_PLACES]), paths), carray(int64s(context[_KINDS]), paths)
-        _ask_for_lists(lists, kinds, places, hashes, groups)
+        _ask_for_subjects(lists, tags, kinds, places, hashes, groups)
     before = recall(ids, carray(int64s(context[_IDS_STATE]), (2,)), hashes[0], seq)
     if before >= 0:
         return before
@@ -115,6 +134,9 @@ def _journey(text, context, seq, t, mask, hints):
         float64s(context[_OUT]),
         context[_N_OUT],
     )
+    if context[_N_TAGS] > 4 and _look_up_tags(tags, groups, t // _MINUTE_US, carray(int64s(context[_MET]), paths)):
+        flags |= TAGGED_NOW
+        hints |= context[_TAGGED_HINT]
     listed = context[_N_LISTS] > 4 and _look_up(lists, groups)
     if listed:
         flags |= LISTED
@@ -211,6 +233,11 @@ class HotPath:
         self._screen = EMPTY_SCREEN
         self._found: NDArray[np.int64] = np.zeros(1, np.int64)
         self._lists = EMPTY_TABLE
+        self.tagged = False
+        """Whether the alliance says something of a subject of the payment last stepped."""
+        self.met: NDArray[np.int64] = np.zeros(len(LIST_PATHS), np.int64)
+        """For each of `LIST_PATHS`, what it says, packed, or 0; only where `tagged`."""
+        self._tags = TagTable()
         self._hashes: NDArray[np.uint64] = np.zeros(len(self.fields), np.uint64)
         self._places = np.array([self.fields.index(path) for path in LIST_PATHS], np.int64)
         self._kinds = np.array([SUBJECT_KINDS.index(SUBJECTS[path]) + 1 for path in LIST_PATHS], np.int64)
@@ -245,6 +272,13 @@ class HotPath:
             self._found.ctypes.data,
             state.plan.integers.index("amount") if "amount" in state.plan.integers else -1,
         )
+        hint = sifted.hints.index(TAGGED) if TAGGED in sifted.hints else -1
+        context[_TAGS : _TAGS + 4] = (
+            self._tags.words.ctypes.data,
+            len(self._tags.words),
+            self.met.ctypes.data,
+            1 << hint if hint >= 0 else 0,
+        )
         context.view(np.uint64)[_K0], context.view(np.uint64)[_K1] = self.key
 
     @property
@@ -255,6 +289,20 @@ class HotPath:
     @lists.setter
     def lists(self, table: Table) -> None:
         self._lists = table
+        self._wire()
+
+    @property
+    def tags(self) -> TagTable:
+        """The table of shared tags in force. After it was changed, `tags_changed`."""
+        return self._tags
+
+    @tags.setter
+    def tags(self, table: TagTable) -> None:
+        self._tags = table
+        self._wire()
+
+    def tags_changed(self) -> None:
+        """The table's words may lie elsewhere now."""
         self._wire()
 
     @property
@@ -286,7 +334,7 @@ class HotPath:
             i += 1  # noqa: SIM113 - `enumerate` costs more than this
         before: int = _journey(text, self._context, seq, at, mask, hints)
         if before == FRESH:
-            self.listed = self.full = False
+            self.listed = self.full = self.tagged = False
             self.candidates = NO_CANDIDATES
             return FRESH
         if before >= 0:
@@ -294,6 +342,7 @@ class HotPath:
         flags = -1 - before
         self.candidates = self._found[: flags >> FLAG_BITS].tolist()
         self.listed = flags & LISTED != 0
+        self.tagged = flags & TAGGED_NOW != 0
         self.full = flags & FULL_NOW != 0
         if self.state.mind(flags):
             self._wire()
@@ -338,11 +387,17 @@ class HotPath:
         _journeys(joined, ends, self._context, seqs, at, masks, numbers, before, flags, groups, out)
         return Steps(before, flags, groups, out)
 
+    def reclaim(self) -> None:
+        """`FeatureState.reclaim`: for histories in the order of time, between two calls of `step_many`."""
+        if self.state.reclaim():
+            self._wire()
+
     def take(self, steps: Steps, i: int) -> None:
         """Make item `i` of `step_many` the payment last stepped, as far as judging it needs."""
         flags = steps.flags[i]
         self.candidates = None
         self.full = bool(flags & FULL_NOW)
+        self.tagged = False  # a history's payments were not met by the tags of today
         self.listed = bool(flags & LISTED)
         if self.listed:
             self.groups[:] = steps.groups[i]

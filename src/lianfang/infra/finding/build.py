@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
-from zlib import crc32
 
 import msgspec
+from isal.isal_zlib import crc32
 
 from lianfang.engines.keyed import HashKey
 from lianfang.infra.finding.gather import Gathering, Seen, newest_decision

@@ -20,8 +20,8 @@ from lianfang.infra.lake.columns import INSTANT, PATHS
 from lianfang.infra.lake.views import source_sql
 from lianfang.kernel.errors import InputError
 
-MEMORY_MB: Final = 1_024
-"""Of sorting; what does not fit waits in a temporary folder that only this user can read."""
+MEMORY_MB: Final = 512
+"""Of sorting, beside what a backtest needs itself; what does not fit waits in a temporary folder that only this user can read."""
 KEYS_MAX: Final = 256
 """Attributes' keys that become columns, the most frequent first."""
 _ATTRIBUTE: Final = "attributes."

@@ -17,6 +17,8 @@ from lianfang.kernel.errors import DependencyError, InputError
 FILES_MAX: Final = 10_000
 """Files in one history folder."""
 _CSV_BLOCK: Final = 1 << 20
+_READ_AT_ONCE: Final = 1 << 20
+"""Bytes of one column of a Parquet file."""
 _CSV_NULLS: Final = ["", "NULL", "null", "NaN", "nan", "None", "NA"]
 
 
@@ -107,7 +109,8 @@ def _is_parquet(file: Path) -> bool:
 
 def _open_parquet(file: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(file)
+        # Buffering ahead would keep all that was read until the file ends; unbuffered, a column's whole row group comes at once.
+        return pq.ParquetFile(file, pre_buffer=False, buffer_size=_READ_AT_ONCE)
     except pa.ArrowInvalid as why:
         raise InputError(f"not a Parquet file: {why}", str(file)) from why
     except OSError as why:

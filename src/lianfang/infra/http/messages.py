@@ -28,7 +28,7 @@ STATUS: Final[tuple[tuple[type[LianfangError], int], ...]] = (
     (DependencyError, 503),
 )
 """Most specific first. An `AccessError`'s status follows from its code."""
-ACCESS_STATUS: Final = {"no-key": 401, "bad-key": 401, "rate-limited": 429}
+ACCESS_STATUS: Final = {"no-key": 401, "bad-key": 401, "no-session": 401, "rate-limited": 429, "quota": 429}
 CODE_STATUS: Final = {"unsupported-media-type": 415, "not-found": 404}
 """Where the code says more than the kind of error."""
 

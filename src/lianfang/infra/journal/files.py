@@ -107,11 +107,11 @@ def close(*fds: int) -> None:
             os.close(fd)
 
 
-def unavailable(why: OSError, directory: Path) -> DependencyError:
-    """The one error for a journal that cannot be written: what happened, and what to do."""
+def unavailable(why: OSError, directory: Path, thing: str = "journal", code: str = UNAVAILABLE) -> DependencyError:
+    """The one error for a journal (or another such `thing`) that cannot be written: what happened, and what to do."""
     what = os.strerror(why.errno) if why.errno else str(why)
     advice = _ADVICE.get(why.errno or 0, "look in the system log")
-    return DependencyError(f"the journal in {directory} cannot be written: {what}; {advice}", UNAVAILABLE)
+    return DependencyError(f"the {thing} in {directory} cannot be written: {what}; {advice}", code)
 
 
 def segment_path(directory: Path, first_seq: int) -> Path:
@@ -126,17 +126,20 @@ def segment_list(directory: Path) -> list[int]:
     return sorted(int(text) for text in digits if len(text) == 20 and text.isascii() and text.isdigit())
 
 
-def lock(directory: Path) -> int:
-    """Takes the journal for this process; the descriptor holds the lock. Raises `DependencyError` if another has it."""
+def lock(directory: Path, thing: str = "journal") -> int:
+    """Takes the journal (or `thing`) for this process; the descriptor holds the lock.
+
+    Raises `DependencyError` if another has it.
+    """
     fd = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as why:
         os.close(fd)
         what = (
-            f"another process writes the journal in {directory}: one journal has one writer; stop the other node first"
+            f"another process writes the {thing} in {directory}: one {thing} has one writer; stop the other node first"
         )
-        raise DependencyError(what, "journal-locked", retryable=False) from why
+        raise DependencyError(what, f"{thing}-locked", retryable=False) from why
     return fd
 
 

@@ -11,10 +11,10 @@ from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
-from zlib import crc32
 
 import msgspec
 import pyarrow.parquet as pq
+from isal.isal_zlib import crc32
 
 from lianfang.infra.journal import DECISION, OUTCOME, Damage, Follower, Record
 from lianfang.infra.journal.files import read_mark, segment_list

@@ -12,7 +12,7 @@ import msgspec
 
 from lianfang.kernel.instant import moment
 from lianfang.services.decide.challenge import NO_CHALLENGES, Challenges
-from lianfang.wire import Action, Decision, Reason, Versions, write
+from lianfang.wire import Action, Decision, Reason, TagMet, Versions, write
 
 FORMS_MAX: Final = 8_192
 """Different answers kept encoded."""
@@ -72,13 +72,14 @@ class Answers:
         points: int,
         shadow: tuple[str, ...],
         challenger: float = math.nan,
+        tags: tuple[TagMet, ...] = (),
     ) -> bytes:
         """Any decision. It is unsure if one of the reasons is the system's.
 
-        Without a score, the same tuple of reasons gives the same answer: that is remembered by the tuple itself.
+        Without a score or tags, the same tuple of reasons gives the same answer: that is remembered by the tuple itself.
         """
-        if score == score or challenger == challenger:
-            return self._encoded(payment_id, now, seq, action, reasons, score, points, shadow, challenger)
+        if score == score or challenger == challenger or tags:
+            return self._encoded(payment_id, now, seq, action, reasons, score, points, shadow, challenger, tags)
         key = (id(reasons), action, points, shadow)
         held, said = self._forms.get(key) or ((), b"")
         if held is not reasons or not said:
@@ -104,6 +105,7 @@ class Answers:
         points: int,
         shadow: tuple[str, ...],
         challenger: float,
+        tags: tuple[TagMet, ...] = (),
     ) -> bytes:
         return write(
             Decision(
@@ -115,6 +117,7 @@ class Answers:
                 unsure=any(r.source == "system" for r in reasons),
                 shadow=shadow,
                 challenger_score=None if math.isnan(challenger) else challenger,
+                tags=tags,
                 challenge=self._challenges.of(action, reasons),
                 decided_at=moment(now),
                 seq=seq,

@@ -25,6 +25,7 @@ from lianfang.services.decide.book import RuleBook, rule_book
 from lianfang.services.decide.facts import Row
 from lianfang.services.decide.lists import ListHit
 from lianfang.services.decide.policy import list_reason, model_reasons, settle, unsure_reason
+from lianfang.services.decide.tags import NO_TAGS, TagBook, TagChange, Tags
 from lianfang.wire import Action, Outcome, Payment, Reason, Versions, read_payment
 
 DECISION: Final = 1
@@ -44,7 +45,6 @@ SCORE_BINS: Final = 20
 SLOW_TIMES: Final = 3
 """A rule is quarantined when it was too slow so many times in a row."""
 _NO_MODEL: Final = NoModel()
-NO_TAGS: Final[dict[str, tuple[str | None, int | None, int | None]]] = {}
 NO_LISTS: Final[dict[str, frozenset[str]]] = {}
 Judgement = tuple[Action, tuple[Reason, ...], float, int, tuple[str, ...]]
 """Action, reasons by weight, score (NaN: none), points, rules in shadow that fired."""
@@ -88,6 +88,8 @@ class Decider:
         """The model asked for; `model_version` says whether it is in force."""
         self.challenger: Scorer = _NO_MODEL
         """A second model in shadow: its score is recorded, and changes nothing."""
+        self.tags = TagBook()
+        """What the alliance says of subjects; changed in place, by the thread that decides."""
         self.model_trouble: dict[str, str] = {}
         """Why a model asked for is not in force, by what it is (`model`, `challenger`)."""
         self._model: BoundScorer = _NO_MODEL
@@ -120,6 +122,7 @@ class Decider:
         self._scores = self.model_version is not None
         self._shadows = self._second.version is not None
         self.hot.lists = book.lists.table
+        self.hot.tags = self.tags.table
         self.hot.screen = book.screen
         self._text = self.hot.text(book.layout)
         self._at = book.layout.index("time")
@@ -136,6 +139,16 @@ class Decider:
         self._standing = self._standing_doubts(book)
         self._least_score = min(book.policy.challenge_score, book.policy.hold_score, book.policy.block_score)
         self._settled: dict[tuple[int, ...], Settled] = {}
+
+    def use_tags(self, tags: TagBook) -> None:
+        """Decide by this whole book of tags from the next payment on."""
+        self.tags = tags
+        self.hot.tags = tags.table
+
+    def change_tags(self, change: TagChange) -> None:
+        """Take up one change of what the alliance says: in force for the next payment."""
+        self.tags.apply(change)
+        self.hot.tags_changed()
 
     def score_by(self, scorer: Scorer, challenger: Scorer | None = None) -> None:
         """Score by this model from the next payment on. What does not fit the book stands in `model_trouble`, and scores null."""
@@ -204,7 +217,11 @@ class Decider:
             self.scores["model"][min(int(score * SCORE_BINS), SCORE_BINS - 1)] += 1
         if second == second:
             self.scores["challenger"][min(int(second * SCORE_BINS), SCORE_BINS - 1)] += 1
-        if reasons or shadow:
+        if hot.tagged:
+            said = self.tags.met(hot.met)
+            self.counters["tagged"] += 1
+            answer = self._answers.full(payment.id, now, seq, action, reasons, score, points, shadow, second, said)
+        elif reasons or shadow:
             answer = self._answers.full(payment.id, now, seq, action, reasons, score, points, shadow, second)
         elif self._scores or self._shadows:
             answer = self._answers.scored(payment.id, now, seq, score, second)
@@ -237,6 +254,7 @@ class Decider:
             doubts = (*doubts, unsure_reason("deadline-passed", book.policy))
         listed = self._listed(book, row, at) if self.hot.listed else ()
         names = _names(listed) if listed else NO_LISTS
+        tags = self.tags.for_rules(self.hot.met) if self.hot.tagged else NO_TAGS
         score = self._model(row, array) if self._scores else NEUTRAL
         hits = NO_HITS
         which = self.hot.candidates
@@ -245,11 +263,11 @@ class Decider:
             features: Sequence[float] = array.tolist() if which is None or len(which) > FEW else array.data
             began = self._ticks()
             if which is None or len(which) > SOME_MAX:
-                hits = book.evaluate(row, features, names, NO_TAGS, score, at)
+                hits = book.evaluate(row, features, names, tags, score, at)
             else:
-                hits = book.evaluate_some(which, row, features, names, NO_TAGS, score, at)
+                hits = book.evaluate_some(which, row, features, names, tags, score, at)
             if self._ticks() - began > self._budget_ns:
-                self._overrun(book, row, features, names, score, at)
+                self._overrun(book, row, features, names, tags, score, at)
         if hits is NO_HITS and not listed and not doubts and not score >= self._least_score:
             return "allow", (), score, 0, ()
         shadow = tuple([book.compiled.rules[i].id for i in hits.shadow])
@@ -311,6 +329,7 @@ class Decider:
         row: Row,
         features: Sequence[float],
         names: dict[str, frozenset[str]],
+        tags: Tags,
         score: float,
         at: int,
     ) -> None:
@@ -319,7 +338,7 @@ class Decider:
         self._overruns += 1
         if self._overruns < OVERRUNS:
             return
-        taken = book.compiled.profile(row, features, names, NO_TAGS, score, at, layout=book.layout, clock=self._ticks)
+        taken = book.compiled.profile(row, features, names, tags, score, at, layout=book.layout, clock=self._ticks)
         slow = {book.compiled.rules[i].id for i, ns in taken if ns > self._budget_ns}
         self._slow = Counter({rule: self._slow[rule] + 1 for rule in slow})
         out = frozenset(rule for rule, times in self._slow.items() if times >= SLOW_TIMES)

@@ -31,7 +31,7 @@ def flattener(layout: Sequence[str], hints: Sequence[Hint] = (), others: Sequenc
     """A function from a payment to its row. Times become microseconds, missing values None.
 
     With the column `HINTS` in the layout, bit i of it says that hint i is so; `others`: columns that are not in the row, but
-    hinted at. A payment has no shared tags yet: `TAGGED` is never said.
+    hinted at. `TAGGED` is never said here: the hot path says it, which looks the subjects up.
     """
     told = HINTS in layout
     read = [*layout, *(hint.path for hint in hints if told)]

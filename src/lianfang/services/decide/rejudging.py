@@ -1,6 +1,6 @@
 """One recorded payment judged again under other rules: what a draft would have answered. Changes nothing, records nothing.
 
-Approximate in two ways, which pages say: features and score are those recorded then; lists are those in force now.
+Approximate in two ways, which pages say: features, score and shared tags are those recorded then; lists are those in force now.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from lianfang.engines.hotpath.journey import LIST_PATHS
 from lianfang.engines.keyed import HashKey
 from lianfang.kernel.instant import instant
 from lianfang.services.decide.book import RuleBook, rule_book
-from lianfang.services.decide.decider import NO_TAGS
 from lianfang.services.decide.lists import LIST_SCHEMA, ListBook, ListHit
 from lianfang.services.decide.policy import list_reason, settle, unsure_reason
 from lianfang.services.decide.store import entries_table, lists_table
-from lianfang.wire import SIDES, SUBJECTS, Action, Payment, Reason, RuleSet
+from lianfang.services.decide.tags import read_by_rules
+from lianfang.wire import SIDES, SUBJECTS, Action, Payment, Reason, RuleSet, TagMet
 
 _e = entries_table.c
 _values: Final = attrgetter(*LIST_PATHS)
@@ -61,15 +61,16 @@ def rejudge(
     features: Mapping[str, float | None],
     score: float | None,
     listed: Sequence[ListHit],
+    met: Sequence[TagMet] = (),
 ) -> Rejudged:
-    """The answer by `book` to a payment with these features (by name; missing: null), score and list hits."""
+    """The answer by `book` to a payment with these features (by name; missing: null), score, list hits and tags met."""
     row = book.flatten(payment)
     values = [_number(features.get(one.name)) for one in book.features]
     names: dict[str, frozenset[str]] = {}
     for hit in listed:
         names[hit.path] = names.get(hit.path, frozenset()) | {hit.list}
     by = math.nan if score is None else score
-    hits = book.evaluate(row, values, names, NO_TAGS, by, int(instant(payment.time)))
+    hits = book.evaluate(row, values, names, read_by_rules(met), by, int(instant(payment.time)))
     reasons: list[Any] = [*(list_reason(hit, book.policy) for hit in listed), *(book.reasons[i] for i in hits.fired)]
     failed = [book.compiled.rules[i] for i, _ in hits.failed]
     reasons += [unsure_reason("rule-failed", book.policy, rule.id) for rule in failed if rule.mode == "live"]

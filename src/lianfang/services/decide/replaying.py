@@ -156,6 +156,13 @@ class Replayer:
             kept,
         )
 
+    def reclaim(self) -> None:
+        """Give back, now and then, memory of what no window reads any more.
+
+        Only for a history whose payments are in the order of time: one more than an hour late would find less.
+        """
+        self.decider.hot.reclaim()
+
     def _candidates(
         self, rows: list[Row], steps: Steps, hints: NDArray[np.int64] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -16,7 +16,7 @@ from msgspec import Meta
 from lianfang.kernel.errors import AccessError, InputError
 from lianfang.kernel.instant import SECOND, Instant
 
-Scope = Literal["decide", "read", "outcomes", "rules", "approve", "lists", "admin"]
+Scope = Literal["decide", "read", "outcomes", "rules", "approve", "lists", "share", "admin", "operator"]
 SCOPES: Final[dict[Scope, str]] = {
     "decide": "ask for decisions",
     "read": "read decisions, rules and lists",
@@ -24,8 +24,11 @@ SCOPES: Final[dict[Scope, str]] = {
     "rules": "change rules",
     "approve": "approve what others have drafted",
     "lists": "change lists",
+    "share": "say, contest and look up what the alliance shares",
     "admin": "issue, rotate and revoke keys",
 }
+HUB_SCOPES: Final[dict[Scope, str]] = {"operator": "run the hub: members, vetoes, appeals, ceremonies"}
+"""Of keys of a hub; a node issues none."""
 SECRET_BYTES: Final = 20
 ID_BYTES: Final = 5
 RATE_MAX: Final = 1_000_000
@@ -71,7 +74,7 @@ def issue(
 ) -> Issued:
     """A new key. Raises `InputError` for an unknown scope."""
     wanted = tuple(dict.fromkeys(scopes))
-    unknown = [s for s in wanted if s not in SCOPES]
+    unknown = [s for s in wanted if s not in SCOPES and s not in HUB_SCOPES]
     if unknown or not wanted:
         raise InputError(
             f"unknown scope {unknown[0]!r}; there are {', '.join(SCOPES)}" if unknown else "a key needs a scope"
