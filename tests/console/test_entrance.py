@@ -62,14 +62,14 @@ def form_secret(client: Client, path: str = "/console/me") -> str:
 
 def test_the_first_person_comes_in_by_the_code_which_then_is_gone(client: Client, desk: Desk) -> None:
     assert client.get("/console/sign-in", follow_redirects=False).headers["location"] == "/console/setup"
-    assert "not the code" in set_up(client, desk, code="guess").text
-    assert "12 to 128" in set_up(client, desk, password="short").text
+    assert "这不是节点启动时打印的代码" in set_up(client, desk, code="guess").text
+    assert "口令为 12 至 128 个字符" in set_up(client, desk, password="short").text
     made = set_up(client, desk)
     assert (made.status_code, made.headers["location"]) == (303, "/console")
     assert client.get("/console/me").status_code == 200
     assert not desk.files.first_code.exists()
     assert desk.pages.setup_code() is None
-    assert "not the code" in set_up(client, desk, code="", name="second").text
+    assert "这不是节点启动时打印的代码" in set_up(client, desk, code="", name="second").text
 
 
 def test_a_page_before_sign_in_leads_to_the_door_and_back(client: Client, desk: Desk) -> None:
@@ -171,7 +171,7 @@ def test_what_is_not_there_is_a_page_in_the_console_and_a_problem_beside_it(clie
 
 
 def test_a_name_or_a_form_of_any_kind_is_refused_in_words(client: Client, desk: Desk) -> None:
-    assert "2 to 32 small letters" in set_up(client, desk, name="<b>").text
+    assert "名称为 2 至 32 个小写字母" in set_up(client, desk, name="<b>").text
     assert "<b>" not in set_up(client, desk, shown="<b>", password="short").text
     assert client.post("/console/setup", content=b"\xff\xfe", headers={"Content-Type": "text/plain"}).status_code == 400
 

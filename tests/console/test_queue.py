@@ -56,7 +56,8 @@ def test_one_takes_it_the_other_cannot_and_closing_labels_its_payments(
     assert first.page.get_by_text("person:zhao").first.is_visible(), first.page.locator("main").inner_text()
     second.allowed_failures = 1
     second.page.get_by_role("button", name=take).click()
-    second.page.get_by_text("taken this alert already").wait_for()
+    said = "somebody has taken this alert already" if lang == "en" else "警报已被他人领取，或已关闭"
+    second.page.get_by_text(said).wait_for()
     first.page.get_by_role("button", name="Close" if lang == "en" else "结案", exact=True).first.click()
     first.page.locator("#f-verdict").select_option("fraud")
     first.page.locator("#close-reason").fill("<img src=x onerror=alert(1)>")
