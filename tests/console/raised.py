@@ -38,8 +38,8 @@ NEVER_ON_A_PAGE: Final = (
     "services/learn/splits.py", "services/learn/thresholds.py",
     "engines/scoring/catboost_json.py", "engines/scoring/forest.py", "engines/scoring/lightgbm_text.py",
     "engines/scoring/trained.py",
-    # The alliance: keyholders, members, the log and its files answer programs and commands. No page shows their refusals
-    # yet; the module that first does leaves this list.
+    # The alliance: keyholders, members, the hub and its feed answer programs and commands. The page of health shows what
+    # of theirs needs attention (`alliance.*`), in English yet; the module that a page of its own shows leaves this list.
     "engines/oprf/", "engines/sealing/", "engines/subjects/", "infra/accesslog.py", "infra/keyholders.py",
     "infra/members_http.py", "infra/tlogfiles.py", "services/keyholding/",
     "services/members/", "services/hub/", "services/share/", "services/witness/", "infra/feed/", "wire/sharing.py",
@@ -55,7 +55,7 @@ ONLY: Final = {
     "infra/journal/writer.py": ("_refuse",),
 }
 """Of these modules just what these functions say: refusals that a page reports where the decider cannot record an outcome."""
-ATTENTION: Final = ("app/node/decider.py", "app/node/following.py")
+ATTENTION: Final = ("app/node/decider.py", "app/node/following.py", "app/node/alliance.py")
 """Of these modules just what they keep as needing attention, which the page of health shows."""
 WRITES: Final = {
     "infra/journal/format.py": ("__str__",),

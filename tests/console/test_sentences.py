@@ -25,7 +25,8 @@ RELAYED = {
     "console/found.py", "console/model_pages.py", "console/rule_editor.py", "console/rule_form.py", "engines/expr/check.py",
     "engines/expr/parse.py", "engines/rules/compile.py", "engines/rules/parameters.py", "engines/rules/reading.py",
     "services/decide/assemble.py", "services/decide/publisher.py", "wire/codec.py", "app/listfiles.py",
-    "app/node/backtesting.py", "app/node/decider.py", "app/node/following.py", "app/learn/sides.py", "infra/tlog/store.py",
+    "app/node/backtesting.py", "app/node/decider.py", "app/node/following.py",
+    "app/node/alliance.py", "app/learn/sides.py", "infra/tlog/store.py",
 }  # fmt: skip
 """Modules that raise again what another said, another of ours or a library: what they relay is known where it is said first."""
 
